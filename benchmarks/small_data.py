@@ -5,6 +5,10 @@
 Each row is one training with nothing set but the seed and the model (`default`: none), on a random cut of the training
 file, evaluated on the test file of the set, or on its dev file if it has no test file. Error rates are over different
 sources, an answer being right if it is one of the targets of its source.
+
+A model may be followed by settings of its own, `transducer,model.dropout=0.4`. With two seeds and more the models are
+then also compared with the first one, paired by source: the difference of the error rates over all sets and cuts, with
+its 95 % interval over sources and seeds.
 """
 
 from __future__ import annotations
@@ -18,13 +22,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 import seq2see
 from seq2see.config import parse_setting
+from seq2see.metrics import METRICS, Measured, seed_difference
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
+BEAMS = (1, 5)
 PRONUNCIATION = [f"g2p_sig20/{language}" for language in ("dut", "fre", "geo", "hun", "jpn")]
 
 
@@ -38,10 +47,18 @@ def pairs_of(folder: Path, name: str) -> list[tuple[str, str]]:
     return []
 
 
-def error_rate(model: seq2see.Model, targets: dict[str, set[str]], **options: Any) -> float:
+class Row(NamedTuple):
+    """One training."""
+
+    facts: dict[str, Any]
+    """What is printed."""
+    exact: dict[int, Measured]
+    """Which answers are right, by beam."""
+
+
+def error_rate(exact: Measured) -> float:
     """Percentage of sources whose answer is none of their targets."""
-    answers = zip(targets.values(), model.predict(list(targets), **options), strict=True)
-    return 100 * statistics.mean(answer.text not in known for known, answer in answers)
+    return 100 * (1 - exact.value)
 
 
 def measure(
@@ -53,8 +70,8 @@ def measure(
     *,
     most: int | None = None,
     also: Sequence[str] = (),
-) -> dict[str, Any]:
-    """One training and its error rates on at most `most` different sources, greedy and with a beam of 5.
+) -> Row:
+    """One training of a model and its error rates on at most `most` different sources, greedy and with a beam of 5.
 
     `also` are the sides of the other pairs of the training file whose texts are given, without the other side.
     """
@@ -69,7 +86,10 @@ def measure(
         targets.setdefault(source, set()).add(target)
     if most is not None and most < len(targets):
         targets = {source: targets[source] for source in random.Random(0).sample(list(targets), most)}
-    chosen = {"training.seed": seed, **settings} | ({} if model == "default" else {"model.name": model})
+    architecture, *own = model.split(",")
+    chosen = {"training.seed": seed, **settings, **dict(map(parse_setting, own))}
+    if architecture != "default":
+        chosen["model.name"] = architecture
     with tempfile.TemporaryDirectory() as folder:
         for side in also:
             path = Path(folder) / f"{side}.txt"
@@ -78,20 +98,27 @@ def measure(
         started = time.process_time()
         trained = seq2see.train(train, dev=dev, out=Path(folder) / "run", settings=chosen, quiet=True)
         seconds = time.process_time() - started
-        greedy, beam = (error_rate(trained, targets, beam=width) for width in (1, 5))
-    facts = {"set": name, "pairs": len(train), "model": trained.name, "seed": seed}
-    return {**facts, "greedy": round(greedy, 2), "beam": round(beam, 2), "cpu_seconds": round(seconds)}
+        references = [sorted(known) for known in targets.values()]
+        exact = {
+            width: METRICS["exact_match"](
+                [answer.text for answer in trained.predict(list(targets), beam=width)], references
+            )
+            for width in BEAMS
+        }
+    facts = {"set": name, "pairs": len(train), "model": ",".join([trained.name, *own]), "seed": seed}
+    rates = {"greedy": round(error_rate(exact[1]), 2), "beam": round(error_rate(exact[5]), 2)}
+    return Row({**facts, **rates, "cpu_seconds": round(seconds)}, exact)
 
 
-def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def rows(options: argparse.Namespace) -> Iterator[Row]:
     """The measurements, in the order of the options; each is printed as JSON when it is made."""
     settings = dict(map(parse_setting, options.set))
     for name in options.sets or PRONUNCIATION:
         for size in options.sizes:
             for model in options.models:
-                for seed in range(1, options.seeds + 1):
+                for seed in range(options.first_seed, options.first_seed + options.seeds):
                     row = measure(name, size, model, seed, settings, most=options.most, also=options.also)
-                    print(json.dumps(row), flush=True)
+                    print(json.dumps(row.facts), flush=True)
                     yield row
 
 
@@ -102,18 +129,47 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[800])
     parser.add_argument("--models", nargs="+", default=["default", "bidirectional"])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=1)
     also = "sides of the pairs beyond the cut whose texts are given too: a warm-up"
     parser.add_argument("--also", nargs="*", default=[], choices=["source", "target"], help=also)
     parser.add_argument("--most", type=int, help="different sources to answer; by default all")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, key=value")
-    found: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
-    for row in rows(parser.parse_args()):
-        found.setdefault((row["set"], row["pairs"], row["model"]), []).append(row)
+    print_tables(list(rows(parser.parse_args())))
+
+
+def print_tables(found: Sequence[Row]) -> None:
+    """Means and standard deviations over seeds, and each model beside the first."""
+    groups: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    for row in found:
+        groups.setdefault((row.facts["set"], row.facts["pairs"], row.facts["model"]), []).append(row.facts)
     print("\n| set | pairs | model | seeds | greedy | beam 5 | CPU seconds |\n|---|---|---|---|---|---|---|")
-    for key, group in found.items():
-        means = (statistics.mean(row[name] for row in group) for name in ("greedy", "beam", "cpu_seconds"))
-        greedy, beam, seconds = means
-        print(f"| {' | '.join(map(str, key))} | {len(group)} | {greedy:.1f} | {beam:.1f} | {seconds:.0f} |")
+    for key, group in groups.items():
+        greedy, beam = (spread_of([each[name] for each in group]) for name in ("greedy", "beam"))
+        seconds = statistics.mean(each["cpu_seconds"] for each in group)
+        print(f"| {' | '.join(map(str, key))} | {len(group)} | {greedy} | {beam} | {seconds:.0f} |")
+    first, *others = dict.fromkeys(row.facts["model"] for row in found)
+    for model in others:
+        for beam in BEAMS:
+            ours, theirs = (pooled(found, each, beam) for each in (model, first))
+            if min(len(ours), len(theirs)) > 1 and len(ours[0].statistics) == len(theirs[0].statistics):
+                value, (low, high), p = seed_difference(theirs, ours)
+                numbers = f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}"
+                print(f"{model} against {first}, beam {beam}: {numbers}, {len(ours[0].statistics):,} sources")
+
+
+def spread_of(values: Sequence[float]) -> str:
+    """The mean, and the standard deviation if there is one."""
+    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{deviation}"
+
+
+def pooled(found: Sequence[Row], model: str, beam: int) -> list[Measured]:
+    """For each seed the answers to the sources of all sets and cuts, in the order of the rows."""
+    by_seed: dict[int, list[Measured]] = {}
+    for row in found:
+        if row.facts["model"] == model:
+            by_seed.setdefault(row.facts["seed"], []).append(row.exact[beam])
+    return [replace(own[0], statistics=np.concatenate([each.statistics for each in own])) for own in by_seed.values()]
 
 
 if __name__ == "__main__":

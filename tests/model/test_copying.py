@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from seq2see import runtime
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.training import TensorBatch, batch_loss, target_log_probs
-from seq2see.training.objective import coverage_loss
+from seq2see.training.objective import coverage_loss, guided_attention_loss
 
 COPIES = (0, 0, 0, 0, 6, 0, 5, 6)
 """Source tokens 4 and 7 are both target token 6, 6 is 5, and 5 is none."""
@@ -105,15 +107,26 @@ def test_coverage_is_what_is_attended_to_again():
     assert coverage_loss(weights, real).item() == pytest.approx(0.4 + 0.7)
 
 
+def test_guided_attention_costs_more_the_farther_from_the_diagonal():
+    in_order = torch.tensor([[True, True, True, True], [True, False, True, False]])  # the last is padding, one a tag
+    target = Padded(torch.zeros(2, 2, dtype=torch.long), torch.tensor([2, 1]))
+    on, off = 1 - math.exp(-(0.125**2) / 0.08), 1 - math.exp(-(0.375**2) / 0.08)
+    weights = torch.tensor([[[0.5, 0.5, 0, 0], [0, 1.0, 0, 0]], [[0.25, 0.25, 0.5, 0], [9.0, 9.0, 9.0, 9.0]]])
+    second = 1 - math.exp(-(0.25**2) / 0.08)
+    expected = on + off + 0.75 * second
+    assert guided_attention_loss(weights, in_order, target).item() == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["bidirectional", "transformer"])
-def test_training_for_coverage_spreads_attention(name):
+@pytest.mark.parametrize("weight", [{"coverage": 1.0}, {"guided_attention": 1.0}])
+def test_losses_of_attention_are_learned(name, weight):
     model = new_model(name).train()
     batch = TensorBatch(SOURCE, Padded(torch.tensor([[5, 6, 3], [8, 3, 0]]), torch.tensor([3, 2])))
     optimizer = torch.optim.Adam(model.parameters(), 0.02)
     losses = []
     for _ in range(12):
         optimizer.zero_grad()
-        extra = batch_loss(model, batch, 0.0, 1.0) - batch_loss(model, batch)
+        extra = batch_loss(model, batch, **weight) - batch_loss(model, batch)
         extra.backward()
         optimizer.step()
         losses.append(extra.item())

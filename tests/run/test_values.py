@@ -16,6 +16,7 @@ from seq2see.errors import ConfigError
 from seq2see.pages.report import write_report
 from seq2see.pictures import save_attention
 from seq2see.pictures.attention import Attention
+from seq2see.run.folder import stored_config
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -134,6 +135,61 @@ def test_models_by_hand_do_not_read_pictures(pictures: Path, tmp_path: Path) -> 
     settings = {"training.max_updates": 1}
     with pytest.raises(ConfigError, match="one field"):
         seq2see.train(pictures / "train.tsv", out=tmp_path / "run", engine="scratch", settings=settings, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "weight"),
+    [
+        ("[[1, 2], [3, 4]]", {}, 1.0),
+        ("[[1, 2], [3, 4]]", {"training.guided_attention": 0.0}, 0.0),
+        ("[[1, 2], [3, 4]]", {"model.name": "peeky"}, 0.0),
+        (("[[1, 2], [3, 4]]", "V;PST"), {}, 0.0),
+        ("abc", {"model.name": "bidirectional"}, 0.0),
+        ("abc", {"model.name": "bidirectional", "training.guided_attention": 2.0}, 2.0),
+    ],
+)
+def test_attention_is_guided_where_the_source_is_a_series_or_a_picture(source, settings, weight, tmp_path):
+    pairs = [(source, "u u"), (source, "f")] * 4
+    settings = {**SETTINGS, "training.max_updates": 1, **settings}
+    seq2see.train(pairs, dev=pairs[:1], out=tmp_path / "run", settings=settings, quiet=True)
+    assert stored_config(tmp_path / "run").training.guided_attention == weight
+
+
+def test_distorted_pictures_change_training_and_a_resumed_run_goes_on_with_the_same(pictures, tmp_path):
+    data, dev = pictures / "train.tsv", pictures / "dev.tsv"
+
+    def weights(out, updates, distortion, **options):
+        settings = {**SETTINGS, "training.evaluate_every": 8, "training.max_updates": updates}
+        settings |= {"data.distortion": distortion, "training.schedule": "constant", "training.warmup": 0.0}
+        seq2see.train(data, dev=dev, out=tmp_path / out, settings=settings, quiet=True, **options)
+        return (tmp_path / out / "checkpoints" / f"{updates:08}" / "state.safetensors").read_bytes()
+
+    whole = weights("whole", 16, 1.0)
+    assert whole != weights("plain", 16, 0.0)
+    weights("parts", 8, 1.0)
+    assert weights("parts", 16, 1.0, resume=True, allow_changes=True) == whole
+
+
+def test_only_pictures_are_distorted(tmp_path):
+    settings = {**SETTINGS, "training.max_updates": 1, "data.distortion": 1.0}
+    with pytest.raises(ConfigError, match="without pictures"):
+        seq2see.train([("[[1, 2]]", "a"), ("[[3, 4]]", "b")] * 4, out=tmp_path / "run", settings=settings, quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_from_before_guided_attention_is_resumed_without_it(tmp_path, monkeypatch):
+    data = tmp_path / "pairs.tsv"
+    data.write_text("[[1, 2], [3, 4]]\tu u\n[[5, 6]]\tf\n" * 4)
+    with monkeypatch.context() as before:
+        before.setattr("seq2see.run.plan.usual_guide", lambda *_: None)
+        settings = {**SETTINGS, "training.max_updates": 1}
+        seq2see.train(data, dev=data, out=tmp_path / "run", settings=settings, quiet=True)
+    assert stored_config(tmp_path / "run").training.guided_attention is None
+    for updates in (2, 3):
+        settings = {"training.max_updates": updates}
+        how = {"resume": True, "allow_changes": True, "quiet": True}
+        seq2see.train(data, dev=data, out=tmp_path / "run", settings=settings, **how)
+        assert stored_config(tmp_path / "run").training.guided_attention is None
 
 
 @pytest.mark.slow

@@ -7,13 +7,12 @@ keeps the shares of the data, and a high one makes them equal. An epoch has as m
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.examples import EpochExamples, Examples, Sequences
-from seq2see.data.values import ValueColumn
 
 Indices = npt.NDArray[np.int64]
 
@@ -95,5 +94,5 @@ def chosen(sequences: Sequences, rows: Indices) -> Sequences:
     lengths = sequences.lengths[rows]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     places = np.arange(offsets[-1]) + np.repeat(sequences.offsets[rows] - offsets[:-1], lengths)
-    columns = (ValueColumn(own.field, [own.arrays[row] for row in rows]) for own in sequences.values)
+    columns = (replace(own, arrays=[own.arrays[row] for row in rows]) for own in sequences.values)
     return Sequences(sequences.ids[places], offsets, tuple(columns))

@@ -16,7 +16,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +31,8 @@ from seq2see.text.fields import ARRAYS, MAX_WIDTH, PICTURES, ValueUnit, fields_o
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from seq2see.data.distortion import Distortion
 
 Array = npt.NDArray[Any]
 
@@ -60,10 +62,13 @@ class ValueColumn:
 
     field: Values
     arrays: list[Array | None]
+    distortion: Distortion | None = None
+    """Of the pictures of a batch."""
 
     def batch(self, indices: Iterable[int]) -> FieldValues:
         """Those of these texts, normalized."""
-        own = [array for index in indices if (array := self.arrays[index]) is not None]
+        numbered = [(index, array) for index in indices if (array := self.arrays[index]) is not None]
+        own = [array for _, array in numbered]
         mean, scale = (np.array(numbers, np.float32) for numbers in (self.field.mean, self.field.scale))
         if self.field.kind == "vectors":
             sizes = np.array([len(array) for array in own], np.int64).reshape(-1, 1)
@@ -73,14 +78,16 @@ class ValueColumn:
             return FieldValues(series, sizes)
         sizes = np.array([array.shape[1:] for array in own], np.int64).reshape(-1, 2)
         pixels = np.zeros((len(own), self.field.width, *sizes.max(axis=0, initial=1).tolist()), np.float32)
-        for picture, array in zip(pixels, own, strict=True):
+        for picture, (index, array) in zip(pixels, numbered, strict=True):
             _, height, width = array.shape
+            if self.distortion is not None:
+                array = self.distortion(array, index)
             picture[:, :height, :width] = (array - mean[:, None, None]) / scale[:, None, None]
         return FieldValues(pixels, sizes)
 
     def part(self, start: int, stop: int | None = None) -> ValueColumn:
         """Those of a range of the texts."""
-        return ValueColumn(self.field, self.arrays[start:stop])
+        return replace(self, arrays=self.arrays[start:stop])
 
 
 class Encoded(NamedTuple):

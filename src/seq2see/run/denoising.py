@@ -179,6 +179,7 @@ def warm_up_options(options: TrainingOptions, updates: int) -> TrainingOptions:
         ema=None,
         average=None,
         coverage=0.0,
+        guided_attention=0.0,
         shard=False,
     )
 

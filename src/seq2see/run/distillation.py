@@ -153,7 +153,7 @@ def student_config(teacher: Config, data: RunData, folder: Path, settings: Mappi
     columns = {name: value for name, value in data.columns.items() if name in COLUMNS}
     places: dict[str, Any] = {name: (str((folder / f"{name}.jsonl").absolute()),) for name in ("train", "dev")}
     unset: dict[str, Any] = dict.fromkeys(CHOSEN_ANEW)
-    kept = {name: getattr(teacher.data, name) for name in ("longest", "group", "balance", "temperature")}
+    kept = {name: getattr(teacher.data, name) for name in ("longest", "group", "balance", "temperature", "distortion")}
     own = replace(
         teacher,
         data=replace(Config().data, **kept, **columns, **places),

@@ -17,6 +17,7 @@ from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.balance import balanced
 from seq2see.data.building import aligned_examples, build_examples
+from seq2see.data.distortion import with_distorted_pictures
 from seq2see.data.examples import Offsets
 from seq2see.data.length_limit import truncated_lines
 from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
@@ -46,6 +47,7 @@ from seq2see.run.recipe import (
     choose_training,
     epoch_examples_of,
     is_small_transformer,
+    usual_guide,
 )
 from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
 from seq2see.text import SPECIALS, UNK, Codec, Codecs, Fields
@@ -53,6 +55,7 @@ from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
+from seq2see.training.options import ATTENTION_LOSSES
 
 Length = TypeVar("Length", int, np.ndarray)
 
@@ -198,6 +201,7 @@ def plan_run(
     has_source = find(resolve(config.model).name).has_source
     require_possible_embeddings(config.training, has_source=has_source)
     also = read_unpaired(config, has_source=has_source) if codecs is None else []
+    is_new = codecs is None or pretrained is not None
     needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
     data = with_units(
@@ -237,14 +241,15 @@ def plan_run(
             if also:
                 codecs = grown_codecs(codecs, text, also)
                 examples = Examples.encode(data.train, *codecs)
-            if can_align(text, codecs) and not config.training.coverage:  # of attention, which a transducer has not
+            if can_align(text, codecs) and not any(getattr(config.training, key) for key in ATTENTION_LOSSES):
                 to_align = examples
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes = [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     num_cut = corpus.num_cut if corpus else examples.sources.num_cut
     text_notes += truncated_lines(num_cut, len(data.train), text.truncate)
-    kinds = [field.kind for field in sizes_of(codecs).fields]
+    fields = sizes_of(codecs).fields
+    kinds = [field.kind for field in fields]
     has_many = has_source and are_many_translations(text, examples)
     model, model_notes = choose_model(
         config.model,
@@ -264,6 +269,10 @@ def plan_run(
     epoch_examples = None
     if not data.corpus:
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
+    if config.data.distortion:
+        if "picture" not in kinds:
+            raise ConfigError("has no effect without pictures", where="data.distortion", fix="leave it out")
+        epoch_examples = with_distorted_pictures(examples, config.data.distortion, config.training.seed)
     balance_notes = list[str]()
     if balance := balance_of(config, data, has_source=has_source):
         epoch_examples = balanced(balance.own, examples, epoch_examples)
@@ -284,6 +293,8 @@ def plan_run(
         has_blocks=find(resolve(model).name).has_blocks,
         is_small_transformer=has_many and is_small_transformer(model),
         has_penalty=has_source and codecs[1].step is None,
+        # A resumed run that began before this loss existed goes on without it.
+        guide=usual_guide(resolve(model).name, fields) if is_new else None,
         epoch_examples=epoch_examples,
     )
     config = replace(config, text=text, model=model, training=training)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seq2see.blueprint import Field
 from seq2see.console import updates_of
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
@@ -126,6 +127,11 @@ def choose_model(
     return to_options(resolve(options)), notes
 
 
+def usual_guide(name: str, fields: Sequence[Field]) -> float:
+    """The weight of guided attention, unless it is set: 1 for one picture or one series, in a model with attention."""
+    return float(find(name).has_attention and [field.has_values for field in fields] == [True])
+
+
 def is_small_transformer(options: ModelOptions) -> bool:
     """Whether it is a Transformer of the width that translations get."""
     return options.name == TRANSFORMER and options.width == TRANSLATION_SIZES["width"]
@@ -160,6 +166,7 @@ def choose_training(
     has_blocks: bool = False,
     is_small_transformer: bool = False,
     has_penalty: bool = False,
+    guide: float | None = None,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch size, number of updates and metric chosen, and what to print.
@@ -167,7 +174,8 @@ def choose_training(
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
     small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `has_penalty` says
-    whether a length penalty matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
+    whether a length penalty matters to its beam; `guide` is the usual weight of guided attention.
+    `epoch_examples` gives the examples of each epoch if they differ.
     """
     if options.metric not in (None, "loss"):
         if not examples.source_ids.size:
@@ -197,6 +205,7 @@ def choose_training(
         options,
         rate=rate,
         metric=metric,
+        guided_attention=guide if options.guided_attention is None else options.guided_attention,
         choose_length_penalty=has_penalty and (is_penalized if asked is None else asked),
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),

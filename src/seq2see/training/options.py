@@ -16,6 +16,9 @@ DevMetric = Literal[
     "exact_match", "cer", "wer", "per", "ser", "bleu", "chrf", "ter", "rouge_1", "rouge_2", "rouge_l", "loss"
 ]
 
+ATTENTION_LOSSES = ("coverage", "guided_attention")
+"""Weights of losses that only models with attention to the source have."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -53,6 +56,9 @@ class TrainingOptions:
     """Share of the probability of each target token that is spread evenly over all tokens."""
     coverage: Annotated[float, Meta(ge=0)] = 0.0
     """Weight of the coverage loss, which keeps attention from going twice to the same place (See et al. 2017)."""
+    guided_attention: Annotated[float, Meta(ge=0)] | None = None
+    """Weight of the guided attention loss, which keeps attention moving through the source as the target proceeds
+    (Tachibana et al. 2018); by default 1 if the source is a picture or a series of vectors, otherwise 0."""
     evaluate_every: Count | None = None
     """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None

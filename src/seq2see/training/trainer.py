@@ -115,7 +115,8 @@ class Trainer:
         is_sharded = options.shard and world.size > 1
         evaluated_model = copy.deepcopy(self.model) if is_averaged or is_sharded else self.model
         self.objective = world.join(
-            Objective(self.model, options.label_smoothing, options.coverage), shard=options.shard
+            Objective(self.model, options.label_smoothing, options.coverage, options.guided_attention or 0.0),
+            shard=options.shard,
         )
         self.evaluated = EvaluatedModel(self.model, evaluated_model, options)
         self.options = options
