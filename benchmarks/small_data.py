@@ -6,9 +6,9 @@ Each row is one training with nothing set but the seed and the model (`default`:
 file, evaluated on the test file of the set, or on its dev file if it has no test file. Error rates are over different
 sources, an answer being right if it is one of the targets of its source.
 
-A model may be followed by settings of its own, `transducer,model.dropout=0.4`. With two seeds and more the models are
-then also compared with the first one, paired by source: the difference of the error rates over all sets and cuts, with
-its 95 % interval over sources and seeds.
+A model may be followed by settings of its own, `transducer,model.dropout=0.4`. With two seeds and more each model is
+also compared with the first one, paired by source, for each size of the cuts: the difference of the error rates over
+all sets, with its 95 % interval over sources and seeds.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ def pairs_of(folder: Path, name: str) -> list[tuple[str, str]]:
 class Row(NamedTuple):
     """One training."""
 
+    asked: str
+    """The model that was asked for, with its settings."""
+    size: int
+    """Of the cut."""
     facts: dict[str, Any]
     """What is printed."""
     exact: dict[int, Measured]
@@ -105,9 +109,10 @@ def measure(
             )
             for width in BEAMS
         }
-    facts = {"set": name, "pairs": len(train), "model": ",".join([trained.name, *own]), "seed": seed}
+    named = model if architecture == trained.name else ",".join([f"{architecture} ({trained.name})", *own])
+    facts = {"set": name, "pairs": len(train), "model": named, "seed": seed}
     rates = {"greedy": round(error_rate(exact[1]), 2), "beam": round(error_rate(exact[5]), 2)}
-    return Row({**facts, **rates, "cpu_seconds": round(seconds)}, exact)
+    return Row(model, size, {**facts, **rates, "cpu_seconds": round(seconds)}, exact)
 
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
@@ -147,14 +152,16 @@ def print_tables(found: Sequence[Row]) -> None:
         greedy, beam = (spread_of([each[name] for each in group]) for name in ("greedy", "beam"))
         seconds = statistics.mean(each["cpu_seconds"] for each in group)
         print(f"| {' | '.join(map(str, key))} | {len(group)} | {greedy} | {beam} | {seconds:.0f} |")
-    first, *others = dict.fromkeys(row.facts["model"] for row in found)
-    for model in others:
-        for beam in BEAMS:
-            ours, theirs = (pooled(found, each, beam) for each in (model, first))
-            if min(len(ours), len(theirs)) > 1 and len(ours[0].statistics) == len(theirs[0].statistics):
-                value, (low, high), p = seed_difference(theirs, ours)
-                numbers = f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}"
-                print(f"{model} against {first}, beam {beam}: {numbers}, {len(ours[0].statistics):,} sources")
+    first, *others = dict.fromkeys(row.asked for row in found)
+    for size in dict.fromkeys(row.size for row in found):
+        for model in others:
+            for beam in BEAMS:
+                ours, theirs = (pooled(found, each, size, beam) for each in (model, first))
+                if len(ours) > 1:
+                    value, (low, high), p = seed_difference(theirs, ours)
+                    numbers = f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}"
+                    sources = f"{len(ours[0].statistics):,} sources"
+                    print(f"{model} against {first}, {size:,} pairs, beam {beam}: {numbers}, {sources}")
 
 
 def spread_of(values: Sequence[float]) -> str:
@@ -163,11 +170,11 @@ def spread_of(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.1f}{deviation}"
 
 
-def pooled(found: Sequence[Row], model: str, beam: int) -> list[Measured]:
-    """For each seed the answers to the sources of all sets and cuts, in the order of the rows."""
+def pooled(found: Sequence[Row], model: str, size: int, beam: int) -> list[Measured]:
+    """For each seed the answers to the sources of all sets, in the same order for all models."""
     by_seed: dict[int, list[Measured]] = {}
     for row in found:
-        if row.facts["model"] == model:
+        if (row.asked, row.size) == (model, size):
             by_seed.setdefault(row.facts["seed"], []).append(row.exact[beam])
     return [replace(own[0], statistics=np.concatenate([each.statistics for each in own])) for own in by_seed.values()]
 

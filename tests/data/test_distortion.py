@@ -58,16 +58,17 @@ def test_it_changes_more_with_more_strength():
     assert weak < 0.7 * strong
 
 
-@pytest.mark.parametrize("corner", [(0, 0), (0, -1), (-1, 0), (-1, -1)])
-def test_a_corner_is_never_pushed_out(corner):
-    """By the rotation, shearing and stretching: the local displacements may move it by a few pixels."""
-    for epoch in range(50):
-        distortion = Distortion(1.0, 1, epoch)
-        linear = distortion.affine(np.random.default_rng(epoch), 30, 80)
-        half = np.array([15.0, 40.0])
-        place = linear @ (half * [1 if number == 0 else -1 for number in corner])
-        assert (np.abs(place) <= half + 1e-9).all()
-        assert abs(np.linalg.det(linear)) > 0.4
+@pytest.mark.parametrize("shape", [(30, 80), (28, 28), (400, 20), (64, 8), (20, 400)])
+@pytest.mark.parametrize("strength", [1.0, 2.0])
+def test_a_corner_is_never_pushed_out_and_nothing_is_crushed(shape, strength):
+    """By the rotation, shearing and scaling: the local displacements may move it by a few pixels."""
+    half = np.array(shape) / 2
+    for epoch in range(200):
+        linear = Distortion(strength, 1, epoch).affine(np.random.default_rng(epoch), *shape)
+        for corner in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            assert (np.abs(linear @ (half * corner)) <= half + 1e-9).all()
+        least = 0.5 if strength == 1 else 0.25
+        assert np.linalg.norm(linear, axis=0).min() > least
 
 
 def test_a_picture_of_one_color_stays_so():

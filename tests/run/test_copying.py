@@ -42,11 +42,14 @@ def test_both_engines_copy_alike(name: str, tiny_pairs: Path, tiny_settings: dic
         assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
 
 
-def test_coverage_needs_attention(tiny_pairs: Path, tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["training.coverage", "training.guided_attention"])
+def test_losses_of_attention_need_attention(
+    key: str, tiny_pairs: Path, tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
     for name in ("plain", "transducer"):
-        settings = tiny_settings | {"model.name": name, "training.coverage": 1.0}
+        settings = tiny_settings | {"model.name": name, key: 1.0}
         with pytest.raises(ConfigError, match="no attention") as caught:
             seq2see.train(tiny_pairs, out=tmp_path / name, settings=settings, quiet=True)
-        assert caught.value.where == "training.coverage"
-    settings = tiny_settings | {"model.name": "bidirectional", "training.coverage": 1.0, "training.max_updates": 2}
+        assert caught.value.where == key
+    settings = tiny_settings | {"model.name": "bidirectional", key: 1.0, "training.max_updates": 2}
     assert seq2see.train(tiny_pairs, out=tmp_path / "run", settings=settings, quiet=True).name == "bidirectional"

@@ -148,11 +148,20 @@ def test_models_by_hand_do_not_read_pictures(pictures: Path, tmp_path: Path) -> 
         ("abc", {"model.name": "bidirectional", "training.guided_attention": 2.0}, 2.0),
     ],
 )
-def test_attention_is_guided_where_the_source_is_a_series_or_a_picture(source, settings, weight, tmp_path):
+def test_attention_is_guided_where_the_source_is_a_series_or_a_picture(source, settings, weight, tmp_path, capsys):
     pairs = [(source, "u u"), (source, "f")] * 4
     settings = {**SETTINGS, "training.max_updates": 1, **settings}
-    seq2see.train(pairs, dev=pairs[:1], out=tmp_path / "run", settings=settings, quiet=True)
+    seq2see.train(pairs, dev=pairs[:1], out=tmp_path / "run", settings=settings)
     assert stored_config(tmp_path / "run").training.guided_attention == weight
+    is_said = "attention: guided along the source in training" in capsys.readouterr().err
+    assert is_said == (weight == 1.0)
+
+
+def test_attention_is_not_guided_to_a_label_of_the_whole_series(tmp_path):
+    pairs = [("[[1, 2], [3, 4]]", "push"), ("[[5, 6]]", "pull")] * 4
+    settings = {**SETTINGS, "training.max_updates": 1}
+    seq2see.train(pairs, dev=pairs[:1], out=tmp_path / "run", settings=settings, quiet=True)
+    assert stored_config(tmp_path / "run").training.guided_attention == 0.0
 
 
 def test_distorted_pictures_change_training_and_a_resumed_run_goes_on_with_the_same(pictures, tmp_path):
@@ -181,7 +190,7 @@ def test_a_run_from_before_guided_attention_is_resumed_without_it(tmp_path, monk
     data = tmp_path / "pairs.tsv"
     data.write_text("[[1, 2], [3, 4]]\tu u\n[[5, 6]]\tf\n" * 4)
     with monkeypatch.context() as before:
-        before.setattr("seq2see.run.plan.usual_guide", lambda *_: None)
+        before.setattr("seq2see.run.plan.choose_attention_loss", lambda training, *_: (training, []))
         settings = {**SETTINGS, "training.max_updates": 1}
         seq2see.train(data, dev=data, out=tmp_path / "run", settings=settings, quiet=True)
     assert stored_config(tmp_path / "run").training.guided_attention is None

@@ -149,6 +149,7 @@ def test_a_tab_in_some_texts_is_no_field() -> None:
         (TextOptions(source=("characters", "tags"), joint=True), "text.joint"),
         (TextOptions(source=()), "text.source"),
         (TextOptions(source=("characters", "tags"), bpe_dropout=0.1), "text.bpe_dropout"),
+        (TextOptions(source=("picture", "bpe"), target="bpe", bpe_dropout=0.1), "text.bpe_dropout"),
         (TextOptions(source=("characters", "tags"), subword_size=100), "text.subword_size"),
     ],
 )

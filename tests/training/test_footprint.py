@@ -35,6 +35,17 @@ def test_what_long_sentences_keep_is_estimated_from_short_ones(name: str) -> Non
     assert estimate == pytest.approx(saved_bytes(model, source, target), rel=0.05)
 
 
+@pytest.mark.parametrize("losses", [{"coverage": 1.0}, {"guided_attention": 1.0}])
+@pytest.mark.parametrize("name", ["bidirectional", "transformer"])
+def test_losses_of_attention_keep_its_weights(name: str, losses: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    model = build(resolve(ModelOptions(name=name, width=16)), Sizes(50, 60))
+    footprint = footprint_of(model, longest=1000, attention_losses=losses)
+    assert footprint.cell > footprint_of(model, longest=1000).cell
+    estimate = footprint.batch(np.array([ROWS]), np.array([150]), np.array([120]))[0] - footprint.weights
+    assert estimate == pytest.approx(saved_bytes(model.train(), 150, 120, losses), rel=0.05)
+
+
 def test_measuring_leaves_the_random_numbers_as_they_were() -> None:
     model = build(resolve(ModelOptions(width=16)), Sizes(20, 20))
     state = torch.random.get_rng_state()

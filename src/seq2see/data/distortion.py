@@ -16,17 +16,20 @@ Array = npt.NDArray[Any]
 ROTATION = math.radians(8)
 SHEAR = 0.2
 STRETCH = 0.2
-"""Up to these, in both directions: rotation in radians, columns per row, relative height and width."""
+"""Up to these, in both directions, before what would leave the picture is scaled down: rotation in radians, columns per
+row, relative height and width."""
+DISTORTED_BY = 0xD157
+"""Keeps these random draws apart from those of the order of the examples."""
 ELASTIC, SPACING = 1.5, 10
 """Standard deviation of random displacements, in pixels, and the distance of the points that have one of their own."""
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """A rotation, shearing and stretching, and smooth local displacements (elastic distortions, Simard et al. 2003).
+    """A rotation, shearing and scaling, and smooth local displacements (elastic distortions, Simard et al. 2003).
 
-    A picture keeps its size: what would leave it is scaled down to fit. Where nothing is left, there is the median of
-    its border.
+    A picture keeps its size, so what is in it may become smaller, but not larger. Uncovered areas get the median of its
+    border.
     """
 
     strength: float
@@ -36,7 +39,7 @@ class Distortion:
 
     def __call__(self, picture: Array, index: int) -> Array:
         """The distorted picture [C H W], as float32; it depends on seed, epoch and index alone."""
-        rng = np.random.default_rng((self.seed, self.epoch, index))
+        rng = np.random.default_rng((self.seed, self.epoch, index, DISTORTED_BY))
         _, height, width = picture.shape
         back = np.linalg.inv(self.affine(rng, height, width)).astype(np.float32)
         rows, columns = np.indices((height, width), np.float32)
@@ -51,7 +54,9 @@ class Distortion:
     def affine(self, rng: np.random.Generator, height: int, width: int) -> Array:
         """The linear map [2 2] of (row, column), such that the corners of the picture stay inside it."""
         angle, shear, *stretch = self.strength * rng.uniform(-1, 1, 4) * (ROTATION, SHEAR, STRETCH, STRETCH)
-        angle *= min(1.0, 2 * height / width)  # a long line would have to become tiny
+        # A long line, or a tall column, would have to become tiny.
+        angle *= min(1.0, 2 * height / width, 2 * width / height)
+        shear *= min(1.0, 2 * width / height)
         rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         found: Array = rotation @ np.array([[1.0, 0.0], [shear, 1.0]]) @ np.diag(np.exp(stretch))
         half = np.array([height, width]) / 2

@@ -168,8 +168,10 @@ class Encoder(nn.Module):
         return (vectors * is_tag[:, :, None]).sum(1)
 
     def in_order(self, source: Padded) -> Bool[Tensor, "B S"]:
-        """True at the real tokens whose order means something: all but tags."""
-        return source.mask if self.fields is None else source.mask & ~self.fields.tags(source.ids)
+        """True at the real tokens whose order means something: all but those of tags."""
+        if self.fields is None:
+            return source.mask
+        return source.mask & ~self.fields.is_tags[self.fields.numbers(source.ids)]
 
     def self_attention(self, source: Padded) -> tuple[Float[Tensor, "B _H S S"], ...]:
         """The weights of every head of each self-attention, bottom first; empty for LSTMs."""

@@ -42,6 +42,7 @@ CHOSEN_ANEW = (
     "denoising_updates",
     "start_from",
     "choose_length_penalty",
+    "guided_attention",
 )
 """Options of training that the student's own pairs and model decide, or that it hasn't."""
 

@@ -15,7 +15,6 @@ from seq2see.errors import ConfigError
 from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.folder import require_free
 from seq2see.run.pairs import RunData, read_data, require_possible_unpaired, with_units
-from seq2see.training.options import ATTENTION_LOSSES
 
 
 def read_first(
@@ -63,7 +62,7 @@ def require_model(config: Config) -> None:
         what = "all requires one vocabulary for both sides"
         raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
     name = resolve(config.model).name
-    for key in ATTENTION_LOSSES:
-        if getattr(config.training, key) and not find(name).has_attention:
+    for key in config.training.attention_losses:
+        if not find(name).has_attention:
             what = f"must be 0 with model {name!r}, which has no attention to the source"
             raise ConfigError(what, where=f"training.{key}", fix="leave it out, or choose --model bidirectional")

@@ -91,6 +91,7 @@ def measured(plan: RunPlan, network: Any) -> Footprint:
         longest=max(plan.max_ids.values()),
         has_source=plan.source_codec is not None,
         is_bfloat16=plan.config.training.precision == "bfloat16",
+        attention_losses=plan.config.training.attention_losses,
     )
 
 

@@ -42,12 +42,12 @@ from seq2see.run.pairs import (
 from seq2see.run.recipe import (
     SPELLED,
     are_many_translations,
+    choose_attention_loss,
     choose_batch,
     choose_model,
     choose_training,
     epoch_examples_of,
     is_small_transformer,
-    usual_guide,
 )
 from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
 from seq2see.text import SPECIALS, UNK, Codec, Codecs, Fields
@@ -55,7 +55,6 @@ from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
-from seq2see.training.options import ATTENTION_LOSSES
 
 Length = TypeVar("Length", int, np.ndarray)
 
@@ -65,7 +64,7 @@ class RunPlan:
     """A run that is ready to begin."""
 
     config: Config
-    """Nothing left open but the precision."""
+    """Nothing left open but the precision, and what a run of an earlier version left open."""
     data: RunData
     dev: Sequence[Pair]
     """The dev pairs that are used during training."""
@@ -201,7 +200,7 @@ def plan_run(
     has_source = find(resolve(config.model).name).has_source
     require_possible_embeddings(config.training, has_source=has_source)
     also = read_unpaired(config, has_source=has_source) if codecs is None else []
-    is_new = codecs is None or pretrained is not None
+    is_new = codecs is None
     needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
     data = with_units(
@@ -241,7 +240,7 @@ def plan_run(
             if also:
                 codecs = grown_codecs(codecs, text, also)
                 examples = Examples.encode(data.train, *codecs)
-            if can_align(text, codecs) and not any(getattr(config.training, key) for key in ATTENTION_LOSSES):
+            if can_align(text, codecs) and not config.training.attention_losses:
                 to_align = examples
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
@@ -282,7 +281,9 @@ def plan_run(
         require_room(limit, examples, [pair.origin for pair in data.train])
     elif limit is not None and max(data.corpus.max_lengths) > limit:
         require_room(limit, examples, [f"{data.corpus.folder}:{number + 1}" for number in range(len(examples))])
-    training, batch_notes = config.training, list[str]()
+    training, batch_notes, guide_notes = config.training, list[str](), list[str]()
+    if is_new:  # a resumed run that began before this loss existed goes on without it
+        training, guide_notes = choose_attention_loss(training, resolve(model).name, fields, data.train)
     if training.batch_tokens == "auto":
         network = build(resolve(model), sizes_of(codecs))
         training, batch_notes = choose_batch(training, network, examples, device or torch.device("cpu"), world)
@@ -293,13 +294,12 @@ def plan_run(
         has_blocks=find(resolve(model).name).has_blocks,
         is_small_transformer=has_many and is_small_transformer(model),
         has_penalty=has_source and codecs[1].step is None,
-        # A resumed run that began before this loss existed goes on without it.
-        guide=usual_guide(resolve(model).name, fields) if is_new else None,
         epoch_examples=epoch_examples,
     )
     config = replace(config, text=text, model=model, training=training)
     dev = sample_evenly(data.dev, DEV_PAIRS)
     text_notes += unwritable_lines(codecs[1], dev)
+    training_notes += guide_notes
     training_notes += options_line(pretrained, config) if pretrained else []
     plan = RunPlan(
         config,

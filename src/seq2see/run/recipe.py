@@ -13,6 +13,7 @@ from seq2see.blueprint import Field
 from seq2see.console import updates_of
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
+from seq2see.data.cells import are_labels
 from seq2see.errors import ConfigError
 from seq2see.metrics import METRICS
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, find, resolve, to_options
@@ -127,11 +128,6 @@ def choose_model(
     return to_options(resolve(options)), notes
 
 
-def usual_guide(name: str, fields: Sequence[Field]) -> float:
-    """The weight of guided attention, unless it is set: 1 for one picture or one series, in a model with attention."""
-    return float(find(name).has_attention and [field.has_values for field in fields] == [True])
-
-
 def is_small_transformer(options: ModelOptions) -> bool:
     """Whether it is a Transformer of the width that translations get."""
     return options.name == TRANSFORMER and options.width == TRANSLATION_SIZES["width"]
@@ -150,12 +146,28 @@ def choose_batch(
     options: TrainingOptions, network: Seq2Seq, examples: Examples, device: torch.device, world: World
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with the most tokens per batch that fit the memory of all processes, and what to print."""
-    fits = min(world.gather(largest_batch(network, examples, device, world.size))) * world.size * options.accumulate
+    own = largest_batch(network, examples, device, world.size, options.attention_losses)
+    fits = min(world.gather(own)) * world.size * options.accumulate
     useful = max_useful_tokens(examples)
     notes = f"batch: {fits:,} tokens fit into memory"
     if useful < fits:
         notes += f"; {useful:,} are used, so that an epoch has at least {MIN_UPDATES_PER_EPOCH} updates"
     return replace(options, batch_tokens=min(fits, useful)), [notes]
+
+
+def choose_attention_loss(
+    options: TrainingOptions, name: str, fields: Sequence[Field], pairs: Sequence[Pair]
+) -> tuple[TrainingOptions, list[str]]:
+    """The options with the weight of guided attention chosen for an architecture and its data, and what to print.
+
+    What decides about a label of a whole picture or series can be anywhere in it.
+    """
+    if options.guided_attention is not None:
+        return options, []
+    is_guided = find(name).has_attention and [field.has_values for field in fields] == [True]
+    is_guided = is_guided and not are_labels([pair.target or "" for pair in pairs])
+    notes = ["attention: guided along the source in training (training.guided_attention=1)"] if is_guided else []
+    return replace(options, guided_attention=float(is_guided)), notes
 
 
 def choose_training(
@@ -166,7 +178,6 @@ def choose_training(
     has_blocks: bool = False,
     is_small_transformer: bool = False,
     has_penalty: bool = False,
-    guide: float | None = None,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch size, number of updates and metric chosen, and what to print.
@@ -174,8 +185,7 @@ def choose_training(
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
     small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `has_penalty` says
-    whether a length penalty matters to its beam; `guide` is the usual weight of guided attention.
-    `epoch_examples` gives the examples of each epoch if they differ.
+    whether a length penalty matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
     """
     if options.metric not in (None, "loss"):
         if not examples.source_ids.size:
@@ -205,7 +215,6 @@ def choose_training(
         options,
         rate=rate,
         metric=metric,
-        guided_attention=guide if options.guided_attention is None else options.guided_attention,
         choose_length_penalty=has_penalty and (is_penalized if asked is None else asked),
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),

@@ -198,6 +198,9 @@ def require_consistent(options: TextOptions, units: Mapping[str, Units]) -> None
             where="text.subword_size",
             fix=f"also set text.max_vocabulary={options.subword_size}, or use a smaller size",
         )
+    if options.bpe_dropout and not all_units.isdisjoint(VALUE_UNITS):
+        what = f"can't be combined with sources of numbers, found {named}"
+        raise ConfigError(what, where="text.bpe_dropout", fix="remove text.bpe_dropout")
     if options.bpe_dropout and not all(has_bpe(unit) for unit in units.values()):
         fix = f"set {' '.join(f'text.{side}=bpe' for side in units)}, or remove text.bpe_dropout"
         raise ConfigError(f"needs bpe, found {named}", where="text.bpe_dropout", fix=fix)

@@ -6,8 +6,9 @@ few short sentences on the model itself, so no architecture needs a formula of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -58,17 +59,25 @@ class Footprint:
         return self.weights / WEIGHT_COPIES + 2 * min(self.cell, 4.0) * rows * source * target
 
 
-def footprint_of(model: Seq2Seq, *, longest: int, has_source: bool = True, is_bfloat16: bool = False) -> Footprint:
+def footprint_of(
+    model: Seq2Seq,
+    *,
+    longest: int,
+    has_source: bool = True,
+    is_bfloat16: bool = False,
+    attention_losses: Mapping[str, float] = MappingProxyType({}),
+) -> Footprint:
     """The footprint of a model on the CPU, measured on sentences of at most `longest` ids (but at least 3).
 
-    Neither the model nor torch's random generator changes.
+    `attention_losses` are the weights of further losses of `batch_loss`. Neither the model nor torch's random generator
+    changes.
     """
     u = max(1, min(UNIT, longest // 3))
     was_training = model.training
     model.train()
 
     def kept(source: int, target: int) -> float:
-        return saved_bytes(model, source * u if has_source else 0, target * u) / ROWS
+        return saved_bytes(model, source * u if has_source else 0, target * u, attention_losses) / ROWS
 
     with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
         torch.manual_seed(0)
@@ -83,7 +92,9 @@ def footprint_of(model: Seq2Seq, *, longest: int, has_source: bool = True, is_bf
     return Footprint(WEIGHT_COPIES * weights, sentence, max(0.0, source), max(0.0, target), max(0.0, cell))
 
 
-def saved_bytes(model: Seq2Seq, source: int, target: int) -> int:
+def saved_bytes(
+    model: Seq2Seq, source: int, target: int, attention_losses: Mapping[str, float] = MappingProxyType({})
+) -> int:
     """Bytes that the forward pass saves for the backward pass, weights not counted, for ROWS sentences of EOS."""
     sides = (Padded(np.full((ROWS, length), EOS), np.full(ROWS, length)) for length in (source, target))
     kept: dict[int, int] = {}
@@ -94,7 +105,7 @@ def saved_bytes(model: Seq2Seq, source: int, target: int) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = batch_loss(model, to_tensors(Batch(*sides)))
+        loss = batch_loss(model, to_tensors(Batch(*sides)), **attention_losses)
     for parameter in model.parameters():
         kept.pop(parameter.untyped_storage().data_ptr(), None)
     del loss

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -20,7 +22,13 @@ MIN_PAIRS = 32
 """A batch holds at least this many average pairs, if they fit."""
 
 
-def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, processes: int = 1) -> int:
+def largest_batch(
+    model: Seq2Seq,
+    examples: Examples,
+    device: torch.device,
+    processes: int = 1,
+    attention_losses: Mapping[str, float] = MappingProxyType({}),
+) -> int:
     """Padded source and target tokens that fit into memory in one pass, with `processes` on this machine.
 
     A power of two, from the size of the memory and not from what is free at the moment: the batch decides what is
@@ -29,7 +37,7 @@ def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, proc
     size = total_memory(device) / (1 if device.type == "cuda" else processes)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     room = MEMORY_SHARE * (size - WEIGHT_COPIES * weights)
-    tokens = max(1, int(room / bytes_per_token(model, examples)))
+    tokens = max(1, int(room / bytes_per_token(model, examples, attention_losses)))
     return 1 << tokens.bit_length() - 1
 
 
@@ -39,11 +47,15 @@ def max_useful_tokens(examples: Examples) -> int:
     return max(1, tokens // MIN_UPDATES_PER_EPOCH, tokens * min(MIN_PAIRS, len(examples)) // len(examples))
 
 
-def bytes_per_token(model: Seq2Seq, examples: Examples) -> float:
+def bytes_per_token(
+    model: Seq2Seq, examples: Examples, attention_losses: Mapping[str, float] = MappingProxyType({})
+) -> float:
     """Bytes that the forward pass saves for the backward pass, per padded token of the longest example."""
     index = longest_example(examples)
     source, target = len(examples.source(index)), len(examples.target(index))
-    footprint = footprint_of(model, longest=max(source, target), has_source=source > 0)
+    footprint = footprint_of(
+        model, longest=max(source, target), has_source=source > 0, attention_losses=attention_losses
+    )
     one = footprint.batch(np.ones(1), np.array([source]), np.array([target]))
     return float(one[0] - footprint.weights) / (source + target)
 

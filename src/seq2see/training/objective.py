@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -12,7 +15,7 @@ from seq2see.model.encoder import Encoder
 from seq2see.training.batch import TensorBatch
 from seq2see.training.cross_entropy import MAX_LOGITS, linear_cross_entropy
 
-GUIDE_DEVIATION = 0.2
+DIAGONAL_DEVIATION = 0.2
 """g of the guided attention loss: how far from the diagonal costs little, as a share of the source."""
 
 
@@ -55,14 +58,14 @@ def coverage_loss(weights: Float[Tensor, "B T S"], real: Bool[Tensor, "B T"]) ->
 def guided_attention_loss(weights: Float[Tensor, "B T S"], in_order: Bool[Tensor, "B S"], target: Padded) -> Tensor:
     """Σ a[t, s] (1 − exp(−(s/S − t/T)² / 2g²)): attention far from the diagonal of a pair with S and T tokens.
 
-    Tachibana et al. 2018, section 4.1. `in_order` are the S source tokens whose order means something, which tags'
-    doesn't; the cells of a picture are in the order of its columns.
+    Tachibana et al. 2018, section 4.1; s and t are the middles of tokens: ½, 1½, … `in_order` are the S source tokens
+    whose order means something, which that of tags doesn't; the cells of a picture are in the order of its columns.
     """
     source_places, target_places = (
         (mask.cumsum(1) - 0.5) / mask.sum(1, keepdim=True).clamp(min=1) for mask in (in_order, target.mask)
     )
     distance = source_places[:, None, :] - target_places[:, :, None]
-    far = 1 - torch.exp(-(distance**2) / (2 * GUIDE_DEVIATION**2))
+    far = 1 - torch.exp(-(distance**2) / (2 * DIAGONAL_DEVIATION**2))
     return (weights * far * in_order[:, None, :]).sum(-1)[target.mask].sum()
 
 
@@ -70,17 +73,16 @@ class Objective(nn.Module):
     """`batch_loss` as a module around the model, so that DDP and FSDP2 can wrap model and loss together."""
 
     def __init__(
-        self, model: Seq2Seq, label_smoothing: float, coverage: float = 0.0, guided_attention: float = 0.0
+        self, model: Seq2Seq, label_smoothing: float, attention_losses: Mapping[str, float] = MappingProxyType({})
     ) -> None:
         super().__init__()
-        self.coverage = coverage
-        self.guided_attention = guided_attention
+        self.attention_losses = attention_losses
         self.model = model
         self.label_smoothing = label_smoothing
 
     def forward(self, batch: TensorBatch) -> Tensor:
         """See `batch_loss`."""
-        return batch_loss(self.model, batch, self.label_smoothing, self.coverage, self.guided_attention)
+        return batch_loss(self.model, batch, self.label_smoothing, **self.attention_losses)
 
 
 @torch.inference_mode()

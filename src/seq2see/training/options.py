@@ -17,7 +17,7 @@ DevMetric = Literal[
 ]
 
 ATTENTION_LOSSES = ("coverage", "guided_attention")
-"""Weights of losses that only models with attention to the source have."""
+"""Options that are the weights of losses of attention to the source."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class TrainingOptions:
     """Weight of the coverage loss, which keeps attention from going twice to the same place (See et al. 2017)."""
     guided_attention: Annotated[float, Meta(ge=0)] | None = None
     """Weight of the guided attention loss, which keeps attention moving through the source as the target proceeds
-    (Tachibana et al. 2018); by default 1 if the source is a picture or a series of vectors, otherwise 0."""
+    (Tachibana et al. 2018); by default 1 in a model with attention whose source is one picture or one series of
+    vectors, unless targets are a few labels, otherwise 0."""
     evaluate_every: Count | None = None
     """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None
@@ -106,3 +107,8 @@ class TrainingOptions:
     start_from: str | None = None
     """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs; by
     default a model starts from random values."""
+
+    @property
+    def attention_losses(self) -> dict[str, float]:
+        """The weights of the losses that only models with attention to the source have, without those that are 0."""
+        return {key: weight for key in ATTENTION_LOSSES if (weight := getattr(self, key))}

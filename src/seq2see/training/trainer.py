@@ -81,8 +81,9 @@ class Trainer:
     ends training when dev is repeatedly answered without a mistake. `epoch_examples` gives each epoch its own examples
     in place of `examples`; `workers` threads prepare batches ahead. `setup` is what the diagnostics take into account.
     `frozen` are rows of parameters, by name, that keep their values.
-    Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema and
-    average may be None. All processes of the `world` evaluate; only rank 0 saves and calls `callback`.
+    Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema,
+    average and guided_attention may be None. All processes of the `world` evaluate; only rank 0 saves and calls
+    `callback`.
     """
 
     def __init__(
@@ -115,8 +116,7 @@ class Trainer:
         is_sharded = options.shard and world.size > 1
         evaluated_model = copy.deepcopy(self.model) if is_averaged or is_sharded else self.model
         self.objective = world.join(
-            Objective(self.model, options.label_smoothing, options.coverage, options.guided_attention or 0.0),
-            shard=options.shard,
+            Objective(self.model, options.label_smoothing, options.attention_losses), shard=options.shard
         )
         self.evaluated = EvaluatedModel(self.model, evaluated_model, options)
         self.options = options
