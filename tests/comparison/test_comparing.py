@@ -287,3 +287,18 @@ def test_sizes_that_can_not_be_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=what):
         run(tmp_path / "out", tiny_pairs, settings, sizes=sizes)
+
+
+def test_losses_of_attention_are_left_out_for_models_without_it(tmp_path: Path) -> None:
+    settings = {"training.guided_attention": 1.0, "training.coverage": 0.5}
+    said: list[str] = []
+    made = plan_runs(["plain", "attention"], tmp_path, seeds=1, settings=settings, say=said.append)
+    assert said == ["note: plain has no option training.coverage, training.guided_attention; ignored"]
+    assert [run.config.training.attention_losses for run in made] == [
+        {},
+        {"coverage": 0.5, "guided_attention": 1.0},
+    ]
+    recipe = tmp_path / "plain.toml"
+    recipe.write_text('[model]\nname = "plain"\n[training]\ncoverage = 1.0\n')
+    with pytest.raises(ConfigError, match="no attention"):
+        plan_runs(["attention", str(recipe)], tmp_path, seeds=1, settings={})

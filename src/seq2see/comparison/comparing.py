@@ -33,6 +33,7 @@ from seq2see.model import ARCHITECTURES, find, fitting, resolve
 from seq2see.pages.comparison import write_comparison
 from seq2see.pages.report import require_page
 from seq2see.pages.size_chart import size_picture
+from seq2see.run.first_look import require_model
 from seq2see.run.pairs import RunData, as_jsonl, read_data, split_seed_of
 from seq2see.storage.files import write_file
 from seq2see.training.options import Seeds
@@ -186,9 +187,14 @@ def plan_runs(
         if architecture:
             fitted = fitting(config.model, architecture)
             lost = {key for key in given if key.startswith("model.") and getattr(fitted, key[6:]) is None}
+            training = config.training
+            if not find(architecture).has_attention:
+                lost |= {f"training.{key}" for key in training.attention_losses}
+                training = replace(training, coverage=0.0, guided_attention=None)
             if lost:
                 say(f"note: {name} has no option {', '.join(sorted(lost))}; ignored")
-            config, given = replace(config, model=fitted), given - lost
+            config, given = replace(config, model=fitted, training=training), given - lost
+        require_model(config)
         label = path.stem if is_recipe else name
         of_sizes: list[int | None] = [*sorted(sizes)] or [None]
         for size in of_sizes:
