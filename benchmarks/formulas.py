@@ -48,7 +48,7 @@ def main() -> None:
         model = seq2see.train(train, dev=dev, out=options.run or folder / "run", settings=settings)
         minutes, cpu_minutes = (time.perf_counter() - started) / 60, (time.process_time() - cpu_started) / 60
         print(f"{len(train):,} pairs, {minutes:.0f} minutes, {cpu_minutes:.0f} of one CPU")
-        model.pack(folder / "formulas.seq2see")
+        model.pack(folder / "formulas.seq2see", data=dev)
         sources = [source for source, _ in dev]
         for engine in ("torch", "numpy"):
             answers = seq2see.load(folder / "formulas.seq2see", engine=engine).predict(sources)

@@ -1,10 +1,10 @@
 """Writes strings of one to five digits drawn by hand, as pictures or as the strokes of a pen, and a table of them.
 
 python examples/drawn_digits.py digits
-seq2see train digits/train.tsv --dev digits/dev.tsv --set training.max_updates=1200
+seq2see train digits/train.tsv --dev digits/dev.tsv --set training.max_updates=700
 
 python examples/drawn_digits.py strokes --as strokes
-seq2see train strokes/train.tsv --dev strokes/dev.tsv --set training.max_updates=1200
+seq2see train strokes/train.tsv --dev strokes/dev.tsv --set training.max_updates=700
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def test_a_run_from_before_guided_attention_is_resumed_without_it(tmp_path, monk
 def test_drawn_digits_are_read(kind: str, tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "examples/drawn_digits.py"
     subprocess.run([sys.executable, example, tmp_path, "--as", kind], check=True)
-    settings = {"training.max_updates": 1200, "training.evaluate_every": 300}
+    settings = {"training.max_updates": 700, "training.evaluate_every": 175}
     paths = {name: tmp_path / f"{name}.tsv" for name in ("train", "dev")}
     model = seq2see.train(paths["train"], dev=paths["dev"], out=tmp_path / "run", settings=settings, quiet=True)
     assert model.evaluate(paths["dev"]).scores["exact_match"].value >= 0.95
