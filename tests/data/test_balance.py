@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from seq2see.data import Examples, Pair
 from seq2see.data.balance import Balance, balanced, chosen, quotas
+from seq2see.data.distortion import Distortion, with_distorted_pictures
 from seq2see.data.examples import Sequences
-from seq2see.text import Codec, make_tokenizer
+from seq2see.data.values import ValueColumn
+from seq2see.text import Codec, Values, make_tokenizer
 
 KEYS = ["big"] * 80 + ["small"] * 8 + ["one"]
 
@@ -58,3 +62,16 @@ def test_examples_are_chosen_whole() -> None:
             assert each.source(place).tolist() == examples.source(row).tolist()
             assert each.target(place).tolist() == examples.target(row).tolist()
     assert len(chosen(examples.sources, np.zeros(0, np.int64))) == 0
+
+
+def test_pictures_that_come_twice_are_distorted_in_two_ways() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (1, 20, 30)).astype(np.uint8)
+    column = ValueColumn(Values("none", "picture", 1, (0.0,), (1.0,)), [picture, picture[:, :16]])
+    sources = replace(Sequences.pack([[5] * 12 + [3], [5] * 8 + [3]]), values=(column,))
+    examples = Examples(sources, Sequences.pack([[6, 3], [7, 3]]))
+    epoch = with_distorted_pictures(examples, 1.0, seed=3)(4)
+    [own] = chosen(epoch.sources, np.array([1, 0, 0])).values
+    batch = own.batch([0, 1, 2])
+    assert batch.sizes.tolist() == [[16, 30], [20, 30], [20, 30]]
+    assert np.abs(batch.array[1] - batch.array[2]).mean() > 1
+    np.testing.assert_array_equal(batch.array[1, :, :20], Distortion(1.0, 3, 4)(picture, 1))

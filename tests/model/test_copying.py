@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from seq2see import runtime
+from seq2see.blueprint import FIELD_BREAK, Field
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.training import TensorBatch, batch_loss, target_log_probs
 from seq2see.training.objective import coverage_loss, guided_attention_loss
@@ -105,6 +106,17 @@ def test_coverage_is_what_is_attended_to_again():
     weights = torch.tensor([[[0.5, 0.5, 0.0], [0.2, 0.2, 0.6], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
     real = torch.tensor([[True, True, True, False]])
     assert coverage_loss(weights, real).item() == pytest.approx(0.4 + 0.7)
+
+
+def test_tags_have_no_place_for_guided_attention():
+    sizes = Sizes(9, 9, fields=(Field("text"), Field("tags")))
+    encoder = build(resolve(ModelOptions(name="bidirectional", width=8)), sizes).encoder
+    letter, tag, unknown = 6, 7, 1
+    ids = torch.tensor([[letter, letter, FIELD_BREAK, tag, unknown, 3], [letter, FIELD_BREAK, tag, 3, 0, 0]])
+    in_order = encoder.in_order(Padded(ids, torch.tensor([6, 4])))
+    assert in_order.tolist() == [[True, True, True, False, False, False], [True, True, False, False, False, False]]
+    plain = build(resolve(ModelOptions(name="bidirectional", width=8)), Sizes(9, 9)).encoder
+    assert plain.in_order(Padded(ids, torch.tensor([6, 4]))).sum(1).tolist() == [6, 4]
 
 
 def test_guided_attention_costs_more_the_farther_from_the_diagonal():

@@ -306,3 +306,12 @@ def test_the_steps_of_its_beam_name_the_moves_along_the_source(model: seq2see.Mo
     tokens = {each.token for step in answer.beam_steps for each in step}
     assert "<step>" in tokens
     assert STEP_TOKEN not in tokens
+
+
+@pytest.mark.parametrize("loss", [None, "coverage", "guided_attention"])
+def test_a_loss_of_attention_is_a_reason_to_choose_a_model_with_attention(loss: str | None, tmp_path: Path) -> None:
+    settings = {key: value for key, value in TINY.items() if key != "model.name"} | {"training.max_updates": 1}
+    if loss:
+        settings[f"training.{loss}"] = 1.0
+    found = seq2see.train(PAIRS[20:], dev=PAIRS[:20], out=tmp_path / "run", settings=settings, quiet=True)
+    assert found.name == ("bidirectional" if loss else "transducer")
