@@ -30,7 +30,7 @@ import numpy as np
 
 import seq2see
 from seq2see.config import parse_setting
-from seq2see.metrics import METRICS, Measured, seed_difference
+from seq2see.metrics import METRICS, Measured, seed_difference, spread
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
 BEAMS = (1, 5)
@@ -166,8 +166,10 @@ def print_tables(found: Sequence[Row]) -> None:
 
 def spread_of(values: Sequence[float]) -> str:
     """The mean, and the standard deviation if there is one."""
-    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{deviation}"
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
+    mean, deviation = spread(values)
+    return f"{mean:.1f} ± {deviation:.1f}"
 
 
 def pooled(found: Sequence[Row], model: str, size: int, beam: int) -> list[Measured]:

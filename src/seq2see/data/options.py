@@ -137,7 +137,7 @@ class DataOptions(TableOptions):
     data, 100 makes them nearly equal."""
     distortion: Annotated[float, Meta(ge=0, le=2)] = 0.0
     """Strength of random distortions of the pictures in training, new ones in each epoch: 1 rotates by up to 8°,
-    shears by up to 20 %, shrinks by up to a third, and moves points by some 1.5 pixels; 0 leaves them as they are."""
+    shears by up to 20 %, shrinks by up to a half, and moves points by some 1.5 pixels; 0 leaves them as they are."""
     skip_bad: bool = False
     """Skip invalid lines, and count them (--skip-bad)."""
     longest: Annotated[int, Meta(ge=1)] | None = None

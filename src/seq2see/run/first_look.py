@@ -62,7 +62,7 @@ def require_model(config: Config) -> None:
         what = "all requires one vocabulary for both sides"
         raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
     name = resolve(config.model).name
-    for key in config.training.attention_losses:
-        if not find(name).has_attention:
-            what = f"must be 0 with model {name!r}, which has no attention to the source"
-            raise ConfigError(what, where=f"training.{key}", fix="leave it out, or choose --model bidirectional")
+    if config.training.attention_losses and not find(name).has_attention:
+        key = next(iter(config.training.attention_losses))
+        what = f"must be 0 with model {name!r}, which has no attention to the source"
+        raise ConfigError(what, where=f"training.{key}", fix="leave it out, or choose --model bidirectional")
