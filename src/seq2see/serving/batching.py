@@ -185,9 +185,10 @@ class Batcher:
         """Whether one more request is refused, whatever it asks."""
         return len(self._open) >= self.limits.requests
 
-    def refusal(self) -> QueueFullError:
-        """Why a request is refused, and when there is likely to be room."""
-        return QueueFullError(max(1, min(LONGEST_WAIT, math.ceil(self.seconds_to_wait))))
+    @property
+    def seconds_to_room(self) -> int:
+        """After which a refused request is likely to be taken."""
+        return max(1, min(LONGEST_WAIT, math.ceil(self.seconds_to_wait)))
 
     @property
     def seconds_to_wait(self) -> float:
@@ -205,7 +206,7 @@ class Batcher:
             is_large = self.cost + ticket.cost > self.limits.cost
             is_late = self.clock() + self.seconds_to_wait >= ticket.deadline
             if self.is_full or (self._open and (is_large or is_late)):
-                raise self.refusal()
+                raise QueueFullError(self.seconds_to_room)
             self._open.add(ticket)
             self.cost += ticket.cost
             ticket.order = next(self._orders)

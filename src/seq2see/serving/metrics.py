@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from seq2see.serving.batching import Batch
@@ -47,6 +49,8 @@ class Metrics:
         self.queued_tokens = Gauge(
             "seq2see_queue_tokens", "Tokens times hypotheses of these requests.", registry=registry
         )
+        self.of_refused = cache(self.requests.labels)
+        """The count of requests by path and status, found quickly for the few that are refused before they are read."""
         self._serving: dict[str, str] = {}
 
     def observe(self, batch: Batch) -> None:

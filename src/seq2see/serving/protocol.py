@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from seq2see.serving.batching import LONGEST_WAIT
 from seq2see.serving.problems import MEDIA_TYPE, ProblemError
 from seq2see.serving.service import Service
 
@@ -21,6 +23,9 @@ HEAD_SECONDS = 10.0
 """In which these have to arrive."""
 FIRST_REQUEST_SECONDS = 0.5
 """In which the first request of a connection arrives that was made before the port was closed."""
+
+PLACE_OF_ID = "refused-0000000000"
+"""Stands in a response that is prepared once, and has the length of all ids of refused requests."""
 
 
 class OneSend:
@@ -62,6 +67,8 @@ class Protocol(HttpToolsProtocol):
     timer: asyncio.TimerHandle | None = None
     refusal: ProblemError | None = None
     """Why the request whose body arrives is refused."""
+    is_inside = False
+    """Whether the service counts a request of this connection among those it has to answer."""
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock of the first head."""
@@ -82,6 +89,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self.stop_timer()
+        self.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -125,15 +133,37 @@ class Protocol(HttpToolsProtocol):
         """The body has arrived; what follows is the next head."""
         self.in_body = False
         if self.refusal is None:
+            self.enter()
             super().on_message_complete()
             return
-        request_id = self.service.refused(self.url.decode("ascii"), self.refusal)
-        keep_alive = self.parser.should_keep_alive() and not self.service.is_draining
-        self.transport.write(as_http(self.refusal, request_id, keep_alive=keep_alive))
+        self.refuse(self.refusal)
         self.refusal = None
+
+    def refuse(self, problem: ProblemError) -> None:
+        """Respond to a request that has arrived, and wait for the next one."""
+        request_id = self.service.refused(self.url.decode("ascii"), problem)
+        keep_alive = self.parser.should_keep_alive() and not self.service.is_draining
+        self.transport.write(as_http(problem, keep_alive=keep_alive).replace(PLACE_OF_ID.encode(), request_id.encode()))
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive if keep_alive else 0, self.timeout_keep_alive_handler
         )
+
+    def enter(self) -> None:
+        """Count a request to compute something from now on, when it has arrived, until its response is complete."""
+        if self.url in COMPUTED and not self.is_inside:
+            self.is_inside = True
+            self.service.num_inside += 1
+
+    def leave(self) -> None:
+        """Count it no longer."""
+        if self.is_inside:
+            self.is_inside = False
+            self.service.num_inside -= 1
+
+    def on_response_complete(self) -> None:
+        """The response has been sent."""
+        self.leave()
+        super().on_response_complete()
 
     def refusal_of_head(self) -> ProblemError | None:
         """Why a request to compute something is refused already now, which costs a fifth of refusing it later.
@@ -146,16 +176,17 @@ class Protocol(HttpToolsProtocol):
         is_answering = bool(self.cycle) and not self.cycle.response_complete
         if is_answering or any(name == b"origin" for name, _ in self.headers):
             return None
-        return self.service.refusal()
+        return self.service.refusal() if self.service.is_overloaded else None
 
 
-def as_http(problem: ProblemError, request_id: str, *, keep_alive: bool) -> bytes:
-    """The whole response to a refused request."""
-    body = msgspec.json.encode(problem.content(request_id))
+@lru_cache(2 * LONGEST_WAIT)
+def as_http(problem: ProblemError, *, keep_alive: bool) -> bytes:
+    """The whole response to a refused request, with PLACE_OF_ID where its id has to stand."""
+    body = msgspec.json.encode(problem.content(PLACE_OF_ID))
     headers = {
         "Content-Type": MEDIA_TYPE,
         "Content-Length": len(body),
-        "X-Request-ID": request_id,
+        "X-Request-ID": PLACE_OF_ID,
         "Connection": "keep-alive" if keep_alive else "close",
         **problem.headers,
     }

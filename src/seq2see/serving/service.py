@@ -9,12 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 from starlette.types import Receive
 
 from seq2see.errors import UserError
 from seq2see.serving.batching import (
+    LONGEST_WAIT,
     Answered,
     Batcher,
     DeadlineError,
@@ -53,6 +55,8 @@ class Service:
         self.is_draining = False
         self.lag = 0.0
         """Seconds by which the event loop is late."""
+        self.num_inside = 0
+        """Requests to compute something that have arrived and aren't answered: in the queue, or on the way there."""
         self._num_refused = 0
         self._next_log = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -151,12 +155,18 @@ class Service:
 
     # --- requests ---
 
-    def refusal(self) -> ProblemError | None:
-        """Why any request is refused now, before it is read: the queue is full, or the event loop can't keep up.
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether any request is refused now, before it is read: the queue is full, or the event loop can't keep up.
 
-        Requests that the event loop has not yet read wait too, and no queue of ours can count them.
+        What is on the way to the queue counts, since a burst arrives before its first request is queued. Requests that
+        the event loop has not yet read wait too, and nothing of ours can count them.
         """
-        return full(self.batcher.refusal()) if self.batcher.is_full or self.lag > MOST_LAG else None
+        return max(self.num_inside, self.batcher.num_requests) >= self.options.max_queue or self.lag > MOST_LAG
+
+    def refusal(self) -> ProblemError:
+        """Why requests are refused now."""
+        return _refusal(self.batcher.seconds_to_room)
 
     def refused(self, path: str, problem: ProblemError) -> str:
         """Count a request that was refused before it was read; its id.
@@ -164,11 +174,11 @@ class Service:
         The log has one line per second, with their number: refusing has to cost little.
         """
         self._num_refused += 1
-        self.metrics.requests.labels(path, problem.status).inc()
+        self.metrics.of_refused(path, problem.status).inc()
         if (now := time.monotonic()) >= self._next_log:
             self._next_log = now + 1
             log("refusing", level=logging.WARNING, requests=self._num_refused, reason=problem.what)
-        return f"refused-{self._num_refused}"
+        return f"refused-{self._num_refused:010}"
 
     async def _measure(self) -> None:
         """Measure the lag of the event loop."""
@@ -189,7 +199,7 @@ class Service:
         try:
             self.batcher.submit(ticket)
         except QueueFullError as error:
-            raise full(error) from None
+            raise full(error.seconds) from None
         except QueueClosedError as error:
             raise self.problem_of(error) from None
         self.show_queue()
@@ -251,10 +261,17 @@ class Service:
         return [found[index] for index in range(len(items))]
 
 
-def full(error: QueueFullError) -> ProblemError:
-    """What to say where there is no room."""
-    fix = f"try again in {error.seconds} s"
-    return ProblemError(503, "the queue is full", fix=fix, headers={"Retry-After": str(error.seconds)})
+def full(seconds: int) -> ProblemError:
+    """What to say where there is no room, but is likely to be some after so long."""
+    return ProblemError(
+        503, "the queue is full", fix=f"try again in {seconds} s", headers={"Retry-After": str(seconds)}
+    )
+
+
+@lru_cache(LONGEST_WAIT)
+def _refusal(seconds: int) -> ProblemError:
+    """The same, never raised."""
+    return full(seconds)
 
 
 async def gone(receive: Receive) -> None:
