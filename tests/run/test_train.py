@@ -34,7 +34,7 @@ from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.metrics import SCALES
 from seq2see.model import ARCHITECTURES
-from seq2see.run.dev import value_of
+from seq2see.run.dev import evaluate_on_dev
 from seq2see.run.pairs import read_data
 from seq2see.run.plan import max_length_for
 from seq2see.run.train import Trained, train
@@ -259,13 +259,20 @@ def test_early_stopping_follows_the_metric(
     assert (finished.best_update, finished.update, finished.reason) == (2, 6, "no improvement for 2 evaluations")
 
 
-def test_pairs_of_the_same_source_are_one_item_of_the_metric() -> None:
-    def answer(source: str, prediction: str, target: str) -> DevAnswer:
-        return DevAnswer(source, prediction, target, (), len(target), True)
-
-    answers = [answer("a", "xy", "xx"), answer("b", "z", "y"), answer("a", "xy", "xy")]
-    assert value_of("cer", answers) == pytest.approx(1 / 3)
-    assert value_of("cer", answers[:2]) == pytest.approx(2 / 3)
+def test_pairs_of_the_same_source_are_one_item_of_dev_as_of_an_evaluation(tiny_run: Path) -> None:
+    model = seq2see.load(tiny_run, device="cpu")
+    answer, other = (model.predict(source)[0].text for source in ("abc", "de"))
+    pairs = [Pair("abc", "ee", ""), Pair("de", "ee", ""), Pair("abc", answer, ""), Pair("de", "aa", "")]
+    assert answer != "ee" != other != "aa"
+    found = evaluate_on_dev(model, pairs, metric="cer")
+    report = seq2see.evaluate(model, pairs)
+    assert found.metrics["exact_match"] == report.exact_match == 0.5
+    assert found.metrics["cer"] == pytest.approx(report.metrics["cer"].value)
+    assert found.metrics["loss"] == pytest.approx(report.loss)
+    assert [(each.source, each.target, each.is_right) for each in found.answers] == [
+        ("abc", answer, True),
+        ("de", "ee", False),
+    ]
 
 
 def test_a_metric_whose_package_is_missing_is_refused_before_training(

@@ -46,6 +46,15 @@ def test_a_small_task_is_learned(name):
     assert reports[0].loss > 5 * reports[-1].loss
 
 
+def test_one_answer_is_right_if_it_is_any_target_of_its_source():
+    examples, source, target = make_examples(PAIRS)
+    model = scratch.build("attention", source, target, width=32, embedding=16)
+    options = scratch.ScratchTrainingOptions(updates=160, rate=2e-2, batch_size=12)
+    assert scratch.train(model, examples, examples, options).exact_match == 1
+    more, *_ = make_examples([*PAIRS, Pair("ab", "ab", "")])
+    assert scratch.evaluate(model, more).exact_match == 1
+
+
 def test_sgd_learns_too():
     examples, source, target = make_examples(PAIRS)
     model = scratch.build("plain", source, target, width=16, embedding=8)

@@ -56,16 +56,17 @@ def evaluate_on_dev(
 ) -> DevEvaluation:
     """Exact match (not for language models) and loss on dev, with all answers, or a few texts of a language model.
 
-    Another `metric` comes first, as `seq2see evaluate` computes it: pairs with the same source are one item. Each
-    process of the world answers a part of dev; all return the same evaluation. EvaluationStopped if one was stopped.
+    As `seq2see evaluate` computes it, pairs with the same source are one item, which any of their targets answers.
+    Another `metric` comes first. Each process of the world answers a part of dev; all return the same evaluation.
+    EvaluationStopped if one was stopped.
     """
-    own_pairs = dev[world.rank :: world.size]
+    own_pairs, own_items = dev[world.rank :: world.size], items_of(dev)[world.rank :: world.size]
     drawn: Sequence[Prediction] = ()
     found: tuple[list[PairScore], list[DevAnswer]] | None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)
         try:
-            found = model.score(own_pairs), answers_of(model, own_pairs)
+            found = model.score(own_pairs), answers_of(model, own_items)
             if model.source_codec is None:
                 drawn = model.predict([""] * NUM_SAMPLES, sample=True)
         except EvaluationStopped:
@@ -77,31 +78,33 @@ def evaluate_on_dev(
     loss = loss_of([PairScore(*score) for score in scores])
     if model.source_codec is None:
         return DevEvaluation({"loss": loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
-    answered = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in answers)
-    right = sum(each.prediction == each.target for each in answered)
-    metrics = {"exact_match": right / len(answered), "loss": loss}
+    answered = tuple(DevAnswer(*each) for each in answers)
+    answered = tuple(each._replace(tokens=tuple(each.tokens), targets=tuple(each.targets)) for each in answered)
+    metrics = {"exact_match": sum(each.is_right for each in answered) / len(answered), "loss": loss}
     if metric not in metrics:
         metrics = {metric: value_of(metric, answered)} | metrics
     return DevEvaluation(metrics, (), answered)
 
 
-def value_of(metric: str, answers: Sequence[DevAnswer]) -> float:
-    """The metric of these answers, of which each source counts once, with all its targets."""
+def items_of(pairs: Sequence[Pair]) -> list[tuple[str, tuple[str, ...]]]:
+    """Each source once, with its targets, in the order of the pairs."""
     targets: dict[str, dict[str, None]] = {}
-    for each in answers:
-        targets.setdefault(each.source, {})[each.target] = None
-    predictions = {each.source: each.prediction for each in answers}
-    return METRICS[metric](
-        [predictions[source] for source in targets], [tuple(known) for known in targets.values()]
-    ).value
+    for pair in pairs:
+        targets.setdefault(pair.source, {})[pair.target or ""] = None
+    return [(source, tuple(known)) for source, known in targets.items()]
 
 
-def answers_of(model: Predictor, pairs: Sequence[Pair]) -> list[DevAnswer]:
-    """The pairs with their answers; none of a language model."""
+def value_of(metric: str, answers: Sequence[DevAnswer]) -> float:
+    """The metric of these answers, beside all targets of each source."""
+    return METRICS[metric]([each.prediction for each in answers], [each.targets for each in answers]).value
+
+
+def answers_of(model: Predictor, items: Sequence[tuple[str, tuple[str, ...]]]) -> list[DevAnswer]:
+    """The answers to sources with these targets; none of a language model."""
     if model.source_codec is None:
         return []
-    answers = model.predict([pair.source for pair in pairs])
-    return [dev_answer_of(model, pair, answer) for pair, answer in zip(pairs, answers, strict=True)]
+    found = model.predict([source for source, _ in items])
+    return [dev_answer_of(model, *item, answer) for item, answer in zip(items, found, strict=True)]
 
 
 def interleaved(parts: Sequence[Sequence[Any]]) -> list[Any]:
@@ -110,14 +113,17 @@ def interleaved(parts: Sequence[Sequence[Any]]) -> list[Any]:
     return [each for turn in turns for each in turn if each is not MISSING]
 
 
-def dev_answer_of(model: Predictor, pair: Pair, prediction: Prediction) -> DevAnswer:
-    """A dev pair with its answer; all texts normalized alike."""
-    codec, target = model.target_codec, pair.target or ""
+def dev_answer_of(model: Predictor, source: str, targets: Sequence[str], prediction: Prediction) -> DevAnswer:
+    """The answer to a source of dev; all texts normalized alike."""
+    codec = model.target_codec
+    known = tuple(dict.fromkeys(map(codec.normalize, targets)))
+    target = prediction.text if prediction.text in known else known[0]
     return DevAnswer(
-        codec.normalize(pair.source),
+        codec.normalize(source),
         prediction.text,
-        codec.normalize(target),
+        target,
         tuple(prediction.target_tokens[: len(prediction.target_tokens) - prediction.finished]),
         len(codec.encode(target)) - 1,
         prediction.finished,
+        known,
     )

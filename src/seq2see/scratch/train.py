@@ -134,11 +134,15 @@ def batches(examples: Examples, options: ScratchTrainingOptions) -> Iterator[np.
 
 
 def evaluate(model: ScratchSeq2Seq, examples: Examples, *, batch_size: int = 256) -> DevScores:
-    """Exact match of greedy decoding, and the loss over tokens in the vocabulary; only that for a language model."""
+    """Exact match of greedy decoding, and the loss over tokens in the vocabulary; only that for a language model.
+
+    Of examples with the same source, one answer is right if it is the target of any.
+    """
     require_pairs(examples, "data.dev")
     order = np.lexsort((examples.target_lengths, examples.source_lengths))
     max_length = int(examples.target_lengths.max()) * 3 // 2 + 10
-    loss, num_known, correct = 0.0, 0, 0
+    loss, num_known = 0.0, 0
+    is_right: dict[tuple[int, ...], bool] = {}
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
         source, target = collate(examples, indices)
@@ -147,11 +151,11 @@ def evaluate(model: ScratchSeq2Seq, examples: Examples, *, batch_size: int = 256
         loss, num_known = loss + mean * int(known.sum()), num_known + int(known.sum())
         if source.lengths.any():
             answers = model.generate(source, max_length=max_length)
-            correct += sum(
-                answer.ids == examples.target(index).tolist() for answer, index in zip(answers, indices, strict=True)
-            )
+            for answer, index in zip(answers, indices, strict=True):
+                asked, right = tuple(examples.source(index).tolist()), answer.ids == examples.target(index).tolist()
+                is_right[asked] = is_right.get(asked, False) or right
     has_source = bool(examples.source_lengths.any())
-    return DevScores(correct / len(examples) if has_source else None, loss / num_known)
+    return DevScores(sum(is_right.values()) / len(is_right) if has_source else None, loss / num_known)
 
 
 def require_pairs(examples: Examples, where: str) -> None:

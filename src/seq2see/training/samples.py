@@ -31,7 +31,7 @@ class DevAnswers:
         is_first = len(self._last) != len(now)
         has_changed = [True] * len(now) if is_first else [a != b for a, b in zip(now, self._last, strict=True)]
         self._last = now
-        wrong = [row for row, each in enumerate(answers) if each.prediction != each.target]
+        wrong = [row for row, each in enumerate(answers) if not each.is_right]
         num_wrong = len(wrong)
         wrong = list({answers[row].source: row for row in reversed(wrong)}.values())[::-1]  # each source once
         changed = [row for row in wrong if has_changed[row]]

@@ -41,18 +41,25 @@ UNKNOWN_SETUP = Setup()
 
 
 class DevAnswer(NamedTuple):
-    """A dev pair with the model's answer."""
+    """The model's answer to a source of dev."""
 
     source: str
     prediction: str
     target: str
-    """Normalized by the codec, so that it is comparable with the prediction."""
+    """The target that the prediction equals, or the first one of this source. Normalized by the codec, as those are."""
     tokens: tuple[str, ...]
     """Tokens of the prediction, without EOS."""
     num_target_tokens: int
     """Without EOS."""
     finished: bool
     """False if the answer was cut off."""
+    targets: tuple[str, ...] = ()
+    """All targets of this source."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the prediction is one of the targets."""
+        return self.prediction == self.target
 
 
 class EvaluationRecord(NamedTuple):
