@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,24 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         quiet=True,
     )
     return folder
+
+
+def test_a_picture_is_known_by_its_content_whatever_its_name(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = seq2see.load(pictures / "run")
+    names = [line.split("\t")[0] for line in (pictures / "train.tsv").read_text().splitlines()]
+    copy, other = tmp_path / "copy.png", tmp_path / "other.png"
+    shutil.copy(pictures / names[0], copy)
+    Image.fromarray(np.full((9, 7), 77, np.uint8)).save(other)
+    monkeypatch.chdir(pictures)
+    asked = [names[0], str(pictures / names[0]), str(copy), str(other), "missing.png"]
+    assert model.has_seen(asked) == [True, True, True, False, False]
+    report = seq2see.evaluate(model, [(str(copy), "a"), (str(other), "b")])
+    assert report.overlap.train == 1
+    card = (pictures / "run" / "model" / "README.md").read_text()
+    assert f"model.predict(['{names[0]}'])" in card
+    assert str(pictures) not in card
 
 
 def test_a_model_reads_pictures(pictures: Path) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.pairs import Pair
+from seq2see.data.values import identity_of
 from seq2see.errors import CheckpointError
 from seq2see.text import FIELD_BREAK, Codecs
 from seq2see.text.fields import fields_of, num_fields
@@ -171,7 +172,7 @@ def source_texts(pairs: Iterable[Pair], codecs: Codecs) -> Iterator[str]:
     source_codec, target_codec = codecs
     if source_codec is None:
         return (target_codec.normalize(pair.target or "") for pair in pairs)
-    return (source_codec.normalize(pair.source) for pair in pairs)
+    return (identity_of(source_codec, pair.source) for pair in pairs)
 
 
 def field_texts(pairs: Sequence[Pair], codecs: Codecs, number: int) -> tuple[list[str], list[str]]:

@@ -16,7 +16,9 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -123,6 +125,33 @@ def encode_text(codec: Codec, text: str, place: str = "", *, end: bool = True) -
         values.append(array)
         ids.append([] if array is None else [VALUE] * length_of(array))
     return Encoded(codec.joined(ids, end=end), tuple(values))
+
+
+def identity_of(codec: Codec, text: str) -> str:
+    """What tells a text from others: as the model reads it, with the content of files, whatever their names are."""
+    normalized, tokenizer = codec.normalize(text), codec.tokenizer
+    if not isinstance(tokenizer, Fields) or not tokenizer.has_values:
+        return normalized
+    own = (content_hash(cell) if isinstance(part, Values) else cell for part, cell in tokenizer.fields(normalized))
+    return TAB.join(own)
+
+
+def content_hash(name: str) -> str:
+    """The hash of the file of this name, as text; of what is no name of a readable file, the text itself."""
+    if _NAME.search(name):
+        with suppress(OSError, ValueError):
+            return blake2b(Path(name.strip()).read_bytes(), digest_size=16).hexdigest()
+    return name
+
+
+def without_folders(codec: Codec, text: str) -> str:
+    """The text with the names of its files alone."""
+    tokenizer = codec.tokenizer
+    if not isinstance(tokenizer, Fields) or not tokenizer.has_values:
+        return text
+    cells = tokenizer.fields(text)
+    own = (Path(cell.strip()).name if isinstance(part, Values) and _NAME.search(cell) else cell for part, cell in cells)
+    return TAB.join(own)
 
 
 def length_of(array: Array) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
+from seq2see.data.values import identity_of
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.answering import answers_of
 from seq2see.inference.asking import Asked
@@ -295,7 +296,7 @@ class Predictor:
         None where that is unknown: the model has no record of its training sources, or not of all of them.
         """
         codec = self.source_codec or self.target_codec
-        known = self.record.train.contains(map(codec.normalize, texts_of(texts)))
+        known = self.record.train.contains(identity_of(codec, text) for text in texts_of(texts))
         return [True if each else False if self.record.is_complete else None for each in known]
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from seq2see.console import updates_of
 from seq2see.data import Pair
+from seq2see.data.values import without_folders
 from seq2see.model import ARCHITECTURES, Blueprint
 from seq2see.printable import markdown_code
 from seq2see.run.progress import metrics_text
@@ -46,7 +47,7 @@ def card_text(
     ]
     file = Path(train[0].origin.rpartition(":")[0]).name
     origin = markdown_code(file) if file else "pairs given in a program"
-    example = train[0].source if source else ""
+    example = without_folders(source, train[0].source) if source else ""
     return "\n".join(
         [
             f"# A {blueprint.name} model made with Seq2See",
