@@ -185,7 +185,7 @@ def test_pairs_need_a_folder() -> None:
         ({"model.widht": 3}, "settings", "model.width"),
         ({"model.width": 0}, "model.width", ">= 1"),
         ({"model.name": "gntm"}, "model.name", "gnmt"),
-        ({"training": {"rate": 1}}, "settings", "training"),
+        ({"training": {"rates": 1}}, "settings", "training.rate"),
     ],
 )
 def test_mistakes_in_settings_are_the_users_to_mend(

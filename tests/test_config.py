@@ -233,6 +233,15 @@ def test_a_mistyped_key_in_a_table_gets_the_nearest_one(table: dict[str, int]) -
     assert "'model.widht'" in caught.value.what
 
 
+def test_settings_may_be_sections() -> None:
+    settings = {"training": {"max_updates": 2, "rate": 0.5}, "model.width": 8}
+    expected = {"training.max_updates": 2, "training.rate": 0.5, "model.width": 8}
+    assert make_config({}, settings) == make_config({}, expected)
+    with pytest.raises(ConfigError, match=r"training\.batchsize") as caught:
+        make_config({}, {"training": {"batchsize": 2}})
+    assert caught.value.fix == "did you mean 'training.batch_size'?"
+
+
 def test_a_mistyped_section_is_named() -> None:
     with pytest.raises(ConfigError, match=r"did you mean 'data\.train'") as caught:
         make_config({"daat": {"train": "a.tsv"}}, {})

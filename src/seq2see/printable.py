@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 without TAB and line feed: escape sequences begin with one of these
@@ -36,6 +37,12 @@ def quoted(word: object) -> str:
         return shlex.quote(text)
     plain = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"$'{one_line(plain)}'"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as a sentence lists them: `a, b and c`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def has_surrogates(text: str) -> bool:

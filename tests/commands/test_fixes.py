@@ -60,8 +60,8 @@ PAIRS = "".join(f"{letter}b\tb{letter}\n" for letter in "acdefghijklm")
         ("train pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "after --recipe: --recipe recipe.toml"),
         ("tune pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "name it after --recipe: --recipe recipe"),
         ("evaluate RUN config.yaml", "is a configuration in YAML, and has no pairs", "files of pairs themselves"),
-        ("train pairs.tsv dev.tsv -o r", "is a file of pairs by its extension", "--dev FOLDER/dev.tsv (dev=…); to"),
-        ("train pairs.txt dev.txt -o r", "both have a TAB in each line", "--dev FOLDER/dev.txt (dev=…); to"),
+        ("train pairs.tsv dev.tsv -o r", "is a file of pairs by its extension", "--dev dev.tsv (dev=…); to"),
+        ("train pairs.txt dev.txt -o r", "both have a TAB in each line", "--dev dev.txt (dev=…); to"),
         (
             "evaluate RUN pairs.tsv dev.tsv",
             "is a file of pairs by its extension",

@@ -198,6 +198,18 @@ def test_subwords_of_large_data_are_learned_from_the_same_sample(
         check_as_from_files([sentences], tmp_path / "corpus", **text)
 
 
+def test_few_pairs_that_suit_a_transducer_are_said_to_need_their_file(prepare: Prepare, tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text(
+        "".join(f"{a}{b}{c}\t{a.upper()} {b.upper()} {c.upper()}\n" for a in "abcd" for b in "abc" for c in "ef")
+    )
+    said = "a transducer, which often suits few pairs, can't be trained on a prepared corpus"
+    prepare(path)
+    for settings, expected in (({}, True), ({"model.name": "attention"}, False)):
+        notes = plan_run(make_config({}, {"data.train": [str(tmp_path / "corpus")], **settings})).notes
+        assert any(said in note for note in notes) == expected
+
+
 def test_a_language_model(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("\n".join(line.partition("\t")[0] for line in sentences.read_text().splitlines()))

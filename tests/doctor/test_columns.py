@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import seq2see
 from seq2see.data.options import TableOptions
 from seq2see.doctor import DataReport, check, print_report
+from seq2see.doctor.cleaning import clean
 from seq2see.doctor.report import SeenValues
+from seq2see.errors import DataError
 
 TABLE = TableOptions(source=("lemma", "features"), target="form")
 Write = Callable[..., Path]
@@ -218,6 +221,38 @@ def test_names_of_pictures_have_no_case_and_no_rare_symbols(write: Write) -> Non
     train = write("train.tsv", [(f"train/{number}.png", "1 2") for number in range(40)])
     report = check([train, write("dev.tsv", [(f"DEV/ß{number}.PNG", "1 2") for number in range(40)])])
     assert not {"case", "rare-symbols", "unseen-symbols", "file-names"} & names(report)
+
+
+def test_pictures_that_can_not_be_read_are_errors_as_in_training(write: Write) -> None:
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806
+    Path("pictures").mkdir()
+    for number in range(8):
+        Image.new("L", (6, 6), 9 * number).save(f"pictures/{number}.png")
+    Path("pictures/bad.png").write_text("no picture")
+    rows = [(f"{number}.png", "x" if number % 2 else "y") for number in range(8)]
+    sound = write("pictures/sound.tsv", rows)
+    assert check(sound).exit_code == 0
+    report = check(write("pictures/train.tsv", [*rows, ("bad.png", "x"), ("missing.png", "y")]))
+    finding = report.find("unreadable")
+    assert finding is not None
+    assert (finding.count, report.exit_code) == (2, 1)
+    assert [example.origin for example in finding.examples] == ["pictures/train.tsv:9", "pictures/train.tsv:10"]
+    with pytest.raises(DataError, match=r"bad\.png is not a picture"):
+        seq2see.train("pictures/train.tsv", out="run", settings={"training.max_updates": 1}, quiet=True)
+
+
+def test_a_clean_copy_in_another_folder_names_the_same_pictures(write: Write) -> None:
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806
+    Path("pictures").mkdir()
+    Path("other/folder").mkdir(parents=True)
+    for number in range(4):
+        Image.new("L", (6, 6), 9 * number).save(f"pictures/{number}.png")
+    table = write("pictures/train.tsv", [(f"{number}.png", f" {number}") for number in range(4)])
+    for output in ("clean.tsv", "other/folder/clean.tsv", "pictures/clean.tsv"):
+        clean([table], Path(output))
+        assert check(output).find("unreadable") is None
+    assert Path("pictures/clean.tsv").read_text().startswith("0.png\t0\n")
+    assert Path("other/folder/clean.tsv").read_text().startswith("../../pictures/0.png\t0\n")
 
 
 def test_pictures_of_formulas(seq2see_data: Path) -> None:

@@ -39,7 +39,7 @@ from seq2see.run.pairs import read_data
 from seq2see.run.plan import max_length_for
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint
-from seq2see.training import DevAnswer, DevEvaluation, Evaluated, Event, Updated
+from seq2see.training import DevEvaluation, Evaluated, Event, Updated
 
 
 class Said(Console):

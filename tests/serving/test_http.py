@@ -72,6 +72,15 @@ def test_one_text_is_a_list_of_one(service: Running, model: seq2see.Model) -> No
     assert texts_of(service.ask("/v1/predict", {"texts": "abc", "model": "tiny"})) == [[model.predict("abc")[0].text]]
 
 
+def test_a_text_of_several_columns_is_a_list_of_them(service: Running) -> None:
+    columns, text = {"texts": [["ab", "c"]], "model": "tiny"}, {"texts": ["ab\tc"], "model": "tiny"}
+    assert texts_of(service.ask("/v1/predict", columns)) == texts_of(service.ask("/v1/predict", text))
+    for wrong in ([], ["a", 1], ["a\tb", "c"]):
+        reply = service.ask("/v1/predict", {"texts": ["a", wrong], "model": "tiny"})
+        assert (reply.status, reply.json["where"]) == (422, "$.texts[1]")
+        assert "a list of its columns" in reply.json["detail"]
+
+
 def test_attention_comes_on_request(service: Running, model: seq2see.Model) -> None:
     own = {"texts": ["abc"], "model": "tiny"}
     (answer,) = service.ask("/v1/predict", {**own, "attention": True}).json["results"][0]["answers"]

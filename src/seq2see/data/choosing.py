@@ -102,13 +102,10 @@ def format_of(
     is_asked = bool(options.source or options.target is not None)
     if not has_source and not is_asked and not extra and not options.given().keys() - {"encoding", "names"}:
         return TextFormat()
-    layout = _layout(
-        head,
-        options,
-        where,
-        (*options.source, *([options.target] if options.target and has_target else []), *extra),
-        needs_two=has_source and not is_asked and not extra,
-    )
+    wanted = (*options.source, *([options.target] if options.target and has_target else []), *extra)
+    layout = _layout(head, options, where, wanted, needs_two=has_source and not is_asked and not extra)
+    if options.delimiter is not None and layout.num_columns == 1 and has_source and has_target:
+        raise _undivided(head, options, wanted, where)
     names = _names(layout, options)
     if not is_asked and not extra and layout.num_columns == 2 and has_source and not names:
         return TableFormat(layout) if has_target else TableFormat(layout, (0,), None)
@@ -124,6 +121,9 @@ def format_of(
             target = finder.other(source)
         if has_source and not source:
             source = (finder.other((target,) if target is not None else ()),)
+        if target in source:
+            what = f"column {options.target} is source and target"
+            raise DataError(what, where=where, fix="name another column as --source or --target")
     elif not has_source:
         source, target = (), 0
     elif extra and layout.delimiter == TAB and not names:
@@ -174,6 +174,16 @@ def _layout(
         num = max((line.count("\t") + 1 for line in head), default=1)
         return Layout(num_columns=2 if needs_two else num, comments=tuple((options.comment or "").split()))
     return layout
+
+
+def _undivided(head: Sequence[str], options: TableOptions, wanted: Sequence[str], where: str) -> DataError:
+    """The error for a delimiter that no line has, with the one that they have."""
+    found = layout_of(head, replace(options, delimiter=None), wanted, is_sure=extension(Path(where)) == ".csv")
+    fix = "give another --delimiter"
+    if found is not None and found.num_columns > 1:
+        fix = f"leave --delimiter out: it has {found.describe()}"
+    what = f"no line has the delimiter {delimiter_called(options.delimiter or '')!r}"
+    return UnknownColumnError(what, where=where, fix=fix)
 
 
 def _single_column(head: Sequence[str], options: TableOptions, wanted: Sequence[str], where: str) -> Layout | None:

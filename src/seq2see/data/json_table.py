@@ -15,13 +15,13 @@ from seq2see.data.json_container import BEFORE, is_series, parsed, parsed_beginn
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of
 from seq2see.data.table import Row, Rows
 from seq2see.errors import DataError, did_you_mean
-from seq2see.printable import quoted
+from seq2see.printable import listed, quoted
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a text."""
 _MIN_SHARE = 0.5
 _DEPTH = 2
-"""Levels down to which two texts alone are a pair, whatever they are called."""
+"""Levels down to which two texts are a pair whatever they are called, if they are beside each other or alone."""
 _DEEPEST = 8
 """Levels down to which texts are found by their names."""
 _EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
@@ -88,7 +88,7 @@ class JsonFormat:
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
         said = f"{self.kind}; {', '.join(sides)}"
         if self.unused:
-            said += f"; left out: {' and '.join(self.unused)}{other_columns(has_target=self.target is not None)}"
+            said += f"; left out: {listed(self.unused)}{other_columns(has_target=self.target is not None)}"
         return said
 
     def chosen(self) -> dict[str, object]:
@@ -134,7 +134,7 @@ def json_format(
         if has_source and not paths:
             paths = (("source",),)
         goal = find(target) if target is not None else ("target",)
-        return JsonFormat(paths, goal if has_target else None, own, True, _others(counts, (*paths, goal, *own)))
+        return JsonFormat(paths, goal if has_target else None, own, True, _others(values, (*paths, goal, *own)))
     if not has_source:
         return JsonFormat((), ("target",), own)
     if not has_target:
@@ -145,7 +145,7 @@ def json_format(
     if pair is None:
         return JsonFormat(extra=own)
     chosen, goal = pair
-    return JsonFormat(chosen, goal, own, False, _others(counts, (*chosen, goal, *own)))
+    return JsonFormat(chosen, goal, own, False, _others(values, (*chosen, goal, *own)))
 
 
 def _are_places(names: Sequence[str], values: Sequence[Any]) -> bool:
@@ -195,7 +195,9 @@ def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[
     shallow = [each for each in usual if len(each) <= _DEPTH]
     if len(shallow) > 2:
         shallow = [each for each in shallow if not (each and each[-1] in IDENTIFIERS)]
-    return ((shallow[0],), shallow[1]) if len(shallow) == 2 else None
+    if len(shallow) != 2 or (len(usual) > 2 and shallow[0][:-1] != shallow[1][:-1]):
+        return None
+    return (shallow[0],), shallow[1]
 
 
 def _usual_pair(paths: dict[str, Path]) -> tuple[tuple[Path, ...], Path] | None:
@@ -211,15 +213,21 @@ def _by_last_key(paths: Iterable[Path]) -> dict[str, Path]:
     return {str(path[-1]).casefold(): path for path in sorted(paths, key=len, reverse=True) if path}
 
 
-def _others(counts: Counter[Path], chosen: Iterable[Path]) -> tuple[str, ...]:
-    return tuple(path_name(path) for path in counts if path not in set(chosen))[:8]
+def _others(values: Sequence[Any], chosen: Iterable[Path]) -> tuple[str, ...]:
+    found = dict.fromkeys(path for value in values for path in _paths_of_texts(value, with_numbers=True))
+    return tuple(path_name(path) for path in found if path not in set(chosen))[:8]
 
 
-def _paths_of_texts(value: Any, before: Path = (), *, with_blank: bool = False) -> Iterator[Path]:
-    """Where a value has strings that are not blank unless `with_blank`, or series of numbers."""
+def _paths_of_texts(
+    value: Any, before: Path = (), *, with_blank: bool = False, with_numbers: bool = False
+) -> Iterator[Path]:
+    """Where a value has strings that are not blank unless `with_blank`, series of numbers, and numbers if asked for."""
     if isinstance(value, str):
         if with_blank or value.strip():
             yield before
+        return
+    if isinstance(value, int | float) and with_numbers and before:
+        yield before
         return
     if before and is_series(value):
         yield before
@@ -231,7 +239,7 @@ def _paths_of_texts(value: Any, before: Path = (), *, with_blank: bool = False) 
         items = enumerate(value)
     if len(before) < _DEEPEST:
         for key, each in items:
-            yield from _paths_of_texts(each, (*before, key), with_blank=with_blank)
+            yield from _paths_of_texts(each, (*before, key), with_blank=with_blank, with_numbers=with_numbers)
 
 
 def _value_in(line: Line) -> Any:
@@ -243,8 +251,21 @@ def _value_in(line: Line) -> Any:
     except (ValueError, RecursionError) as error:
         raise LineError(line, f"invalid JSON: {error}", _EXAMPLE, "json") from None
     if not isinstance(value, dict | list):
-        raise LineError(line, f"expected a JSON object, found a {type(value).__name__}", _EXAMPLE, "json")
+        raise LineError(line, f"expected a JSON object, found {kind_of(value)}", _EXAMPLE, "json")
     return value
+
+
+def kind_of(value: Any) -> str:
+    """What JSON calls a value."""
+    kinds = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "an object",
+    }
+    return kinds.get(type(value), "null")
 
 
 def _at(value: Any, path: Path) -> Any:
@@ -266,7 +287,7 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
     if not has_key:
         keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
         fix = f"add the key {name!r}"
-        texts = [key for key, text in value.items() if isinstance(text, str)] if isinstance(value, dict) else []
+        texts = [path_name(path) for path in _paths_of_texts(value) if path[-1] not in IDENTIFIERS]
         if len(texts) > 1:
             fix += f", or choose others: --source {quoted(texts[0])} --target {quoted(texts[1])}"
         raise LineError(line, f"the key {name!r} is missing; found {keys}", fix, "json")
@@ -274,7 +295,7 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
     if is_series(text):
         return json.dumps(text)
     if not isinstance(text, str):
-        what = f"{name!r} must be a string, found a {type(text).__name__}"
+        what = f"{name!r} must be a string, found {kind_of(text)}"
         first = f"{name}.1"
         is_list = isinstance(text, list) and text and isinstance(text[0], str)
         fix = f"name one of the list: --source or --target {first}" if is_list else "put it in quotation marks"

@@ -47,6 +47,8 @@ _COMMENT_AFTER = re.compile(r"\s#\s.*$")
 _CONLLU_COLUMNS = 10
 _RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)+\|?|\|\s*:?-{2,}:?\s*\|")
 """The line below the header of a table in Markdown."""
+_MOST_ABOVE = 50
+"""Lines at whose end the header of such a table is found, at most."""
 _WITH_EDGES = re.compile(r"\s*\|(.*)\|\s*", re.DOTALL)
 """A row of such a table."""
 _SAYS_DELIMITER = re.compile(r"sep=(.)", re.IGNORECASE)
@@ -69,7 +71,7 @@ class Layout(NamedTuple):
     header: tuple[str, ...] = ()
     """The names of the columns, if the first line has them."""
     marks: tuple[str, ...] = ()
-    """Lines that only say how the table is divided."""
+    """Lines that only say how the table is divided, or stand above it."""
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -143,8 +145,8 @@ def layout_of(
     comments = tuple(_comments_in(lines) if options.comment is None else options.comment.split())
     filled = [line for line in lines if line.strip()]
     said = _SAYS_DELIMITER.fullmatch(filled[0].strip()) if filled else None
-    rules = [line for line in filled[1:2] if _RULE.fullmatch(line.strip())]
-    marks = tuple(rules if said is None else filled[:1])
+    rules, above = _rule_of_markdown([line for line in filled if not (comments and line.startswith(comments))])
+    marks = tuple(rules + above if said is None else filled[:1])
     skipped = comments + marks
     table = [line for line in filled if not (skipped and line.startswith(skipped))]
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
@@ -187,6 +189,14 @@ def layout_of(
     delimiter, is_quoted, rows, num_columns = best
     header = _header(rows[0], [row for row in rows if len(row) == num_columns], delimiter, options, wanted)
     return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header), marks)
+
+
+def _rule_of_markdown(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The line below the header of a table in Markdown, if there is one, and the text above the table."""
+    for at, line in enumerate(lines[:_MOST_ABOVE]):
+        if at and _RULE.fullmatch(line.strip()):
+            return [line], list(lines[: at - 1])
+    return [], []
 
 
 def _begins_with_header(
@@ -243,7 +253,8 @@ def _header(
         return ()
     # A first pair may be unusual too: it is left out only where a header is to be expected.
     is_expected = delimiter in CSV_DELIMITERS and (delimiter != TAB or len(first) > 2)
-    return cells if is_expected and is_header(first, rows[1:]) else ()
+    others = [row for row in rows[1:] if [cell.strip() for cell in row] != cells]  # tables may have been concatenated
+    return cells if is_expected and is_header(first, others) else ()
 
 
 def split_cells(line: str, delimiter: str) -> list[str]:

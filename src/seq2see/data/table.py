@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from seq2see.data.columns import columns_in, is_named
 from seq2see.data.layout import CSV_DELIMITERS, FIRST_BLANK, TAB, Layout, clean_cell, delimiter_name, records
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of, two_columns, wrong_number
+from seq2see.printable import listed
 
 VARIANT_NUMBER = re.compile(r"\(\d+\)$")
 """What distinguishes the pronunciations of a word in CMUdict: `read(2)`."""
@@ -242,14 +243,14 @@ class TableFormat:
         if self.reason:
             parts.append(self.reason)
         if self.unused:
-            parts.append(f"left out: {' and '.join(map(self.called, self.unused))}")
+            parts.append(f"left out: {listed(map(self.called, self.unused))}")
         said = "; ".join(parts)
         is_choice = bool(self.unused or self.reason)
         return f"{said}{other_columns(has_target=self.target is not None)}" if is_choice else said
 
     def _named(self, columns: Sequence[int], side: str) -> str:
         """Such as `lemma and features as source`."""
-        names = " and ".join(self.called(each) for each in columns)
+        names = listed(map(self.called, columns))
         if self.names:
             return f"{names} as {side}" if names != side else side
         return f"column{'s' if len(columns) > 1 else ''} {names} as {side}"

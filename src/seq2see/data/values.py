@@ -281,6 +281,17 @@ def beside(source: str, folder: Path) -> str:
     return TAB.join(fields)
 
 
+def moved(source: str, folder: Path, to: Path) -> str:
+    """A source in this folder of which each field that names a picture or array has its path from another folder."""
+    if not _NAME.search(source) or folder.resolve() == to.resolve():
+        return source
+    fields = fields_of(source)
+    for index, field in enumerate(fields):
+        if _NAME.search(field) and os.path.isfile(path := folder / field.strip()):
+            fields[index] = os.path.relpath(path, to)
+    return TAB.join(fields)
+
+
 def read_json(text: str, place: str) -> Array:
     """The numbers in a list, or a list of lists, of JSON."""
     fix = "write a list of vectors: [[0.1, 0.2], [0.3, 0.4]]"

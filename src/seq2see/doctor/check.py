@@ -83,6 +83,7 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
         findings += symbols.inconsistent_variants(each)
         findings += symbols.mixed_scripts(each)
         findings += columns.of_files(each, [sizes.unit for sizes in sides_of[number]])
+        findings += columns.unreadable(each, [sizes.unit for sizes in sides_of[number]])
         findings += columns.tag_orders(each)
         for earlier in sets[:number]:
             findings += comparisons.leaked(earlier, each)
@@ -129,7 +130,9 @@ def with_units_of(recipe: Recipe, sides: Sequence[SideSizes]) -> list[SideSizes]
 
 def _suggest(train: PairStatistics, sizes: SetSizes, flags: Sequence[str], recipe: Recipe | None) -> tuple[str, ...]:
     """What seq2see train chooses for these pairs by default, or with the recipe."""
-    model = f"{MODEL}; for many translations transformer, and for targets written along their sources transducer"
+    model = (
+        f"{MODEL}, unless train finds many translations (transformer), or targets written along sources (transducer)"
+    )
     if recipe is not None:
         flags = ["--recipe", quoted(recipe.name), *flags]
         model = recipe.config.model.name or model

@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 
 from seq2see.data.options import TableOptions
 from seq2see.data.reading import gc_paused
+from seq2see.data.values import moved
 from seq2see.doctor import characters
 from seq2see.doctor.diagnosed import diagnosed
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
@@ -124,7 +125,8 @@ def clean(
             for block in files.blocks(faults):
                 lines = []
                 num_valid += len(block.sources)
-                for source, target in zip(block.sources, block.targets, strict=True):
+                for given, target in zip(block.sources, block.targets, strict=True):
+                    source = moved(given, files.paths[0].parent, output.parent)
                     fields = source.split("\t") if files.num_fields > 1 else [source]
                     cleaned = "\t".join([clean_text(field, changed) for field in fields])
                     line = f"{cleaned}\t{clean_text(target, changed)}\n"

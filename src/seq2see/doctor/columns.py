@@ -9,13 +9,16 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.values import located, read_values
 from seq2see.doctor.characters import visible
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example, SeenValues
+from seq2see.doctor.rows import Faults
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.errors import DataError
 from seq2see.printable import quoted
-from seq2see.text.fields import VALUE_UNITS
+from seq2see.text.fields import VALUE_UNITS, ValueUnit, fields_of, is_value_unit
 
 MOSTLY = 0.9
 """Share of the texts of a column that have to be names of files."""
@@ -46,6 +49,28 @@ def names_of_files(side: SideStatistics) -> str:
     if count < MOSTLY * len(side.lengths) or count < 2:
         return ""
     return ", ".join(f"{number:,} {extension}" for extension, number in side.extensions.most_common(4))
+
+
+def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
+    """Pictures and series that can't be read, by the column that names them."""
+    kinds: dict[int, ValueUnit] = {at: unit for at, unit in enumerate(units[:-1]) if is_value_unit(unit)}
+    if not kinds:
+        return
+    counts = Counter[int]()
+    examples: dict[int, list[Example]] = {at: [] for at in kinds}
+    folder = statistics.files.paths[0].parent
+    for block in statistics.files.blocks(Faults()):
+        for source, line in zip(located(block.sources, folder), block.lines.tolist(), strict=True):
+            fields = fields_of(source)
+            for at, kind in kinds.items():
+                origin = statistics.files.origin(line)
+                try:
+                    read_values(kind, fields[at], origin) if fields[at].strip() else None
+                except DataError as error:
+                    counts[at] += 1
+                    examples[at].append(Example(origin, fields[at], error.what))
+    for at, count in counts.items():
+        yield RawFinding("unreadable", statistics, count, statistics.sides[at].name, examples=examples[at][:3])
 
 
 def is_constant(side: SideStatistics) -> bool:

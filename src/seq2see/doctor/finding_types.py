@@ -123,6 +123,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "The source has another number of columns than in the training set.",
         "read the same columns of all files: --source lemma,features --target form",
     ),
+    "unreadable": FindingType(
+        "error",
+        "texts",
+        "The picture or series that a source names can't be read.",
+        "correct the names, which are relative to the folder of the table, or leave these lines out",
+    ),
     "file-names": FindingType(
         "warning",
         "texts",

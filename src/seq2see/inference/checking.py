@@ -136,7 +136,7 @@ def texts_of(texts: object, *, where: str = "texts") -> Iterable[str]:
 def checked(texts: Iterable[object]) -> Iterable[str]:
     """The texts, several columns of one joined by TAB; DataError for the first item that is something else."""
     for number, text in enumerate(texts, start=1):
-        if isinstance(text, tuple) and text and all(isinstance(each, str) and "\t" not in each for each in text):
+        if isinstance(text, tuple | list) and text and all(isinstance(each, str) and "\t" not in each for each in text):
             text = "\t".join(text)
         if not isinstance(text, str):
             raise DataError(f"{text!r} is not a text", where=f"text {number}", fix="give a str, or a list of them")

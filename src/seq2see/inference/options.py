@@ -191,11 +191,9 @@ class GenerationOptions(BatchOptions, Constraints):
                 fix = "add --beam 10 (beam=10), or --sample (sample=True)"
                 raise ConfigError("needs several answers to compare", where="mbr", fix=fix)
             if self.n_best > 1 and not self.sample:
-                raise ConfigError(
-                    f"must be 1 for greedy search, not {self.n_best}",
-                    where="n_best",
-                    fix=f"add --beam {max(5, self.n_best)}, or --sample for different draws",
-                )
+                wide = max(5, self.n_best)
+                fix = f"add --beam {wide} (beam={wide}), or --sample (sample=True) for different draws"
+                raise ConfigError(f"must be 1 for greedy search, not {self.n_best}", where="n_best", fix=fix)
         if self.n_best > self.beam > 1:
             what = f"must be at most the beam, {self.beam}, not {self.n_best}"
             raise ConfigError(what, where="n_best", fix=f"use a beam of {self.n_best}")

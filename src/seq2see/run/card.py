@@ -53,7 +53,7 @@ def card_text(
             f"# A {blueprint.name} model made with Seq2See",
             "",
             f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
-            f"width {blueprint.width}, {blueprint.layers} layers {depth}.",
+            f"width {blueprint.width}, {blueprint.layers} layer{'' if blueprint.layers == "1" else 's'} {depth}.",
             "",
             f"- trained on {len(train):,} pairs ({origin}), {updates_of(progress.update)}",
             f"- {metrics_text(progress.best)} (greedy, while training)" if progress.best else "- not evaluated",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +17,13 @@ from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.balance import Balance
 from seq2see.data.files import require_no_pipe
 from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
+from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
-from seq2see.printable import quoted
+from seq2see.printable import listed, quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
 from seq2see.text.choice import choose_text
@@ -153,14 +155,22 @@ def read_data(
 
     def read(paths: Sequence[str], name: str) -> list[Pair]:
         nonlocal chosen, wanted
-        found = read_pairs(
-            [Path(path) for path in paths],
-            columns="pairs" if has_source else "target",
-            skip_bad=config.data.skip_bad,
-            table=wanted,
-            known=TableOptions(**chosen),
-            may_rename=True,
-        )
+        try:
+            found = read_pairs(
+                [from_here(path) for path in paths],
+                columns="pairs" if has_source else "target",
+                skip_bad=config.data.skip_bad,
+                table=wanted,
+                known=TableOptions(**chosen),
+                may_rename=True,
+            )
+        except UnknownColumnError as error:
+            if name == "train" or not chosen.get("source"):
+                raise
+            # The options hold for both files: others would be other columns of the training file, too.
+            columns = listed([*chosen["source"], *([chosen["target"]] if "target" in chosen else [])])
+            fix = f"give dev pairs with the columns of the training pairs: {columns}"
+            raise UnknownColumnError(error.what, where=error.where, fix=fix, names=error.names) from None
         if found.format is not None:
             if said := found.format.describe():
                 notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")
@@ -216,6 +226,13 @@ def read_data(
     if pairs is None:
         notes += size_notes(config.data.train)
     return RunData(train, dev, notes, columns=chosen, grouping=grouping)
+
+
+def from_here(path: str) -> Path:
+    """The path from the working folder, if it is in there: as it was given, and shorter in messages."""
+    with suppress(ValueError, OSError):
+        return Path(path).relative_to(Path.cwd())
+    return Path(path)
 
 
 def with_units(data: RunData, options: TextOptions, *, has_source: bool) -> RunData:

@@ -40,6 +40,7 @@ from seq2see.run.pairs import (
     without_long_pairs,
 )
 from seq2see.run.recipe import (
+    MOST_ALIGNED,
     SPELLED,
     are_many_translations,
     choose_attention_loss,
@@ -120,7 +121,7 @@ class RunPlan:
     @property
     def unknown_on_dev(self) -> dict[str, float]:
         """By side, the share of the tokens of `dev` that are not in the vocabulary."""
-        return unknown_shares(self.dev_examples)
+        return unknown_shares(self.dev_examples, self.target_codec.step)
 
     @property
     def max_length(self) -> int:
@@ -259,6 +260,8 @@ def plan_run(
         is_spelled=text.source in SPELLED,
         has_many_translations=has_many,
     )
+    if corpus and config.model.name is None and len(data.train) <= MOST_ALIGNED and can_align(text, codecs):
+        model_notes.append("note: a transducer, which often suits few pairs, can't be trained on a prepared corpus")
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
     embedded = read_embeddings(config.training, codecs) if needs_vectors else []
@@ -344,14 +347,19 @@ def leak_lines(plan: RunPlan) -> list[str]:
     ]
 
 
+FEW_DEV = 5
+"""Dev targets, at least, of which all are unknown for a reason."""
+
+
 def max_length_for(longest_target: int) -> int:
     """Limit on generated target tokens: well above the longest training target."""
     return min(longest_target * 3 // 2 + 10, MAX_LENGTH)
 
 
-def unknown_shares(examples: Examples) -> dict[str, float]:
-    """By side, the share of the tokens that are not in the vocabulary."""
-    sides = {"source": examples.source_ids, "target": examples.target_ids}
+def unknown_shares(examples: Examples, step: int | None = None) -> dict[str, float]:
+    """By side, the share of the tokens that are not in the vocabulary; a transducer's STEP is no token."""
+    targets = examples.target_ids if step is None else examples.target_ids[examples.target_ids != step]
+    sides = {"source": examples.source_ids, "target": targets}
     return {side: float((ids == UNK).mean()) for side, ids in sides.items() if ids.size}
 
 
@@ -370,7 +378,10 @@ def unwritable_lines(codec: Codec, dev: Sequence[Pair]) -> list[str]:
     unknown = [tokens for pair in dev if (tokens := codec.unknown(pair.target or ""))]
     if not unknown:
         return []
-    return [
+    lines = [
         f"note: {len(unknown):,} of the {len(dev):,} dev targets can't be written with the target vocabulary "
         f"(number of targets with each unknown token: {shown_tokens(unknown)})"
     ]
+    if len(unknown) == len(dev) >= FEW_DEV:
+        lines.append("warning: no answer can equal any dev target: are the columns of dev in the order of train?")
+    return lines

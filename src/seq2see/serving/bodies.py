@@ -95,9 +95,20 @@ def texts_in(content: Mapping[str, Any], options: ServiceOptions) -> list[str]:
         what = f"must be a text or a list of texts, not {as_json(given):.80}"
         raise ProblemError(422, what, where="$.texts", fix=fix)
     require_number(texts, "texts", options.max_texts)
+    found = []
     for place, text in enumerate(texts):
-        require_text(text, "$.texts" if isinstance(given, str) else f"$.texts[{place}]", options.max_characters)
-    return texts
+        where = "$.texts" if isinstance(given, str) else f"$.texts[{place}]"
+        found.append(joined_columns(text, where) if isinstance(text, list) else text)
+        require_text(found[-1], where, options.max_characters)
+    return found
+
+
+def joined_columns(columns: list[Any], where: str) -> str:
+    """A text of several columns, such as a lemma and its tags, as the model reads it: separated by TAB."""
+    if not columns or not all(isinstance(column, str) and "\t" not in column for column in columns):
+        what = f"must be a text, or a list of its columns, not {as_json(columns):.80}"
+        raise ProblemError(422, what, where=where, fix='give a text, or its columns: ["walk", "V;PST"]')
+    return "\t".join(columns)
 
 
 def pairs_in(content: Mapping[str, Any], options: ServiceOptions, *, has_source: bool) -> list[Pair]:

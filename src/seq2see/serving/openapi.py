@@ -222,7 +222,9 @@ def problems(statuses: tuple[int, ...]) -> dict[str, Any]:
 def predict_schema(options: ServiceOptions) -> dict[str, Any]:
     """The body of predict and stream."""
     text = {"type": "string", "maxLength": options.max_characters}
-    texts = {"type": "array", "items": text, "minItems": 1, "maxItems": options.max_texts}
+    columns = {"type": "array", "items": {"type": "string", "pattern": "^[^\\t]*$"}, "minItems": 1}
+    each = {"anyOf": [text, {**columns, "description": "The columns of a text of several, in their order."}]}
+    texts = {"type": "array", "items": each, "minItems": 1, "maxItems": options.max_texts}
     attention = {"type": "boolean", "default": False, "description": "Give the attention weights of each answer."}
     own = {
         "texts": {"anyOf": [text, texts], "description": "A text, or a list of them."},

@@ -22,6 +22,7 @@ SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 PICTURE_NAME, ARRAY_NAME = (re.compile(rf".*\.({'|'.join(each)})", re.IGNORECASE) for each in (PICTURES, ARRAYS))
 _JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
 _MARKED = re.compile(r"<[^<>]+>")
+_CAPITALS = re.compile(r"[A-Z0-9][A-Z0-9.+/=_-]*")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
@@ -112,6 +113,10 @@ def choose_text(
             options = replace(options, **{side: name})
             choices.append(f"{side}: {name} ({reason})")
     require_consistent(options, {side: getattr(options, side) for side in sides})
+    if isinstance(options.source, tuple) and sources and (number := num_fields(sources)) != len(options.source):
+        what = f"has units for {len(options.source)} source columns ({', '.join(options.source)}), found {number}"
+        fix = "choose the columns, such as --source 1,2 --target 3; or leave text.source out, and a recipe that sets it"
+        raise ConfigError(what, where="text.source", fix=fix)
     return options, choices
 
 
@@ -119,6 +124,8 @@ def given_lines(side: str, unit: Units) -> list[str]:
     """The lines on a unit that isn't chosen here: one for each field."""
     if isinstance(unit, str):
         return [f"{side}: {unit} (text.{side})"]
+    if len(unit) == 1:
+        return [f"{side}: {unit[0]} (text.{side})"]
     return [f"{side}, field {number}: {name} (text.{side})" for number, name in enumerate(unit, start=1)]
 
 
@@ -132,7 +139,7 @@ def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> 
             found = "tags", reason
         unit, reason = found or choose_tokenizer(column)
         units.append(unit)
-        lines.append(f"source, field {index + 1}: {unit} ({reason})")
+        lines.append(f"source{f', field {index + 1}' if number > 1 else ''}: {unit} ({reason})")
     return replace(options, source=tuple(units)), lines
 
 
@@ -149,15 +156,32 @@ def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
+def are_spaced_tags(texts: Sequence[str]) -> bool:
+    """Whether these are tags in capitals separated by blanks, such as `V PST 3`: each once in a text, few combinations.
+
+    Symbols of phones are capitals too, but hardly two words have the same ones.
+    """
+    filled = [text.split() for text in texts if text.strip()]
+    parts = {part for tags in filled for part in tags}
+    return (
+        2 * sum(len(tags) > 1 for tags in filled) > len(filled)
+        and 2 * len(set(map(tuple, filled))) <= len(filled)
+        and all(map(_CAPITALS.fullmatch, parts))
+        and any(part.isalpha() for part in parts)
+        and all(len(set(tags)) == len(tags) for tags in filled)
+    )
+
+
 def reason_for_tags(texts: Sequence[str]) -> str | None:
     """Why these texts are sets of tags: lists of few parts, or few different words; None if they are not."""
     filled = [text for text in texts if text.strip()]
-    if not filled or any(" " in text.strip() for text in filled):
+    is_spaced = are_spaced_tags(filled)
+    if not filled or (any(" " in text.strip() for text in filled) and not is_spaced):
         return None
     counts = Counter(tag for text in filled for tag in TAG_SEPARATOR.split(text) if tag)
     uses = counts.total() / max(1, len(counts))
     num_lists = sum(bool(_LIST.search(text)) for text in filled)
-    if 2 * num_lists >= len(filled) and uses >= 5:
+    if (is_spaced or 2 * num_lists >= len(filled)) and uses >= 5:
         return f"lists of {len(counts)} different tags, each about {uses:.0f} times"
     num_kinds = len(set(filled))
     if num_kinds <= 50 and len(filled) >= 10 * num_kinds:

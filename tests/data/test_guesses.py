@@ -1,0 +1,138 @@
+"""What is found out of tables and JSON, and what is refused: cases in which a wrong column was once taken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import seq2see
+from seq2see.data import TableOptions, read_pairs
+from seq2see.errors import ConfigError, DataError
+from seq2see.text.choice import are_spaced_tags, choose_text
+from seq2see.text.options import TextOptions
+
+WORDS = [f"{first}{second}D" for first in "ABC" for second in "ABEF"]
+FORMS = [(word.lower(), word.lower() + "te", tags) for word in WORDS for tags in ("V PST 3", "V PRS", "V PST 1", "V")]
+
+
+def read(folder: Path, content: str, name: str, **options: object) -> list[tuple[str, str | None]]:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return [pair[:2] for pair in read_pairs([path], **options).pairs]  # type: ignore[arg-type]
+
+
+def lines_of(*rows: object) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def table(*rows: tuple[str, ...], delimiter: str = "\t") -> str:
+    return "".join(delimiter.join(row) + "\n" for row in rows)
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [{"lemma": "abc"}, {"a": {"x": "abc"}}])
+def test_two_texts_in_other_places_are_no_pair_beside_a_third(first: dict[str, object], tmp_path: Path) -> None:
+    rows = [{**first, "sounds": [{"ipa": f"x {n}"}], "meta": {"src": "web"}} for n in range(6)]
+    with pytest.raises(DataError, match="the key 'source' is missing") as error:
+        read(tmp_path, lines_of(*rows), "words.jsonl")
+    name = "lemma" if "lemma" in first else "a.x"
+    assert f"choose others: --source {name} --target sounds.1.ipa" in error.value.fix or name in str(error.value)
+    found = read(tmp_path, lines_of(*rows), "words.jsonl", table=TableOptions(source=name, target="sounds.1.ipa"))
+    assert found[0] == ("abc", "x 0")
+
+
+def test_the_keys_of_nested_texts_are_offered_and_work(tmp_path: Path) -> None:
+    rows = [{"id": n, "entry": {"word_": f"a{n}", "say": f"b{n}"}, "meta": {"src": "web"}} for n in range(6)]
+    with pytest.raises(DataError) as error:
+        read(tmp_path, lines_of(*rows), "words.jsonl")
+    assert "--source entry.word_ --target entry.say" in str(error.value)
+    chosen = TableOptions(source="entry.word_", target="entry.say")
+    assert read(tmp_path, lines_of(*rows), "words.jsonl", table=chosen)[1] == ("a1", "b1")
+    found = read_pairs([tmp_path / "words.jsonl"], table=chosen)
+    assert found.format is not None
+    assert "left out: id and meta.src" in found.format.describe()
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("above", ["", "# My words\n\n", "# My words\n\nSome words, and how they sound.\n\n"])
+def test_text_above_a_table_in_markdown_is_no_pair(above: str, tmp_path: Path) -> None:
+    rows = "".join(f"| {word} | {' '.join(word)} |\n" for word in WORDS)
+    content = f"{above}| word | ipa |\n|------|:---:|\n{rows}"
+    assert read(tmp_path, content, "words.md") == [(word, " ".join(word)) for word in WORDS]
+
+
+@pytest.mark.parametrize("names", [("word", "pron"), ("spelling", "sound")])
+def test_a_header_that_comes_again_is_told_as_such(names: tuple[str, str], tmp_path: Path) -> None:
+    rows = [(word, " ".join(word)) for word in WORDS]
+    content = table(names, *rows, names, *rows, delimiter=",")
+    with pytest.raises(DataError, match="the header again"):
+        read(tmp_path, content, "words.csv")
+
+
+def test_a_delimiter_that_is_not_there_is_called_so(tmp_path: Path) -> None:
+    options = TableOptions(source="2", target="1", delimiter=";")
+    with pytest.raises(DataError, match="no line has the delimiter ';'") as error:
+        read(tmp_path, table(*[(word, " ".join(word)) for word in WORDS]), "words.tsv", table=options)
+    assert error.value.fix == "leave --delimiter out: it has 2 columns separated by TAB"
+
+
+def test_a_column_can_not_be_source_and_target(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="column word is source and target"):
+        read(tmp_path, "word,ipa\na,b\nc,d\n", "words.csv", table=TableOptions(source="word", target="word"))
+
+
+def test_tags_may_be_separated_by_blanks(tmp_path: Path) -> None:
+    assert read(tmp_path, table(*FORMS), "forms.tsv")[0] == (f"{FORMS[0][0]}\tV PST 3", FORMS[0][1])
+    sources = [f"{lemma}\t{tags}" for lemma, _, tags in FORMS]
+    chosen, _ = choose_text(TextOptions(), sources, [form for _, form, _ in FORMS])
+    assert chosen.source is not None
+    assert chosen.source[1] == "tags"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["V PST 3", "V PRS", "V PST 3", "V PRS"], True),
+        (["K AE1 T", "D AO1 G", "B AH1 G", "M AE1 P"], False),  # each once
+        (["K AE1 K", "K AE1 K", "K AE1 K", "K AE1 K"], False),  # twice in one
+        (["the cat", "the dog", "the cat", "the dog"], False),
+        (["1 2", "3 4", "1 2", "3 4"], False),
+        (["V", "N", "V", "N"], False),  # no lists
+        ([], False),
+    ],
+)
+def test_spaced_tags_are_told_from_symbols_and_words(texts: list[str], expected: bool) -> None:
+    assert are_spaced_tags(texts) == expected
+
+
+# --- two files, and a model's ----------------------------------------------------------------------------------------
+
+
+def test_dev_without_a_column_is_told_which_are_read(tmp_path: Path) -> None:
+    rows = [(str(n), word, " ".join(word), "web") for n, word in enumerate(WORDS)]
+    (tmp_path / "train.csv").write_text(table(("id", "word", "pron", "from"), *rows, delimiter=","))
+    (tmp_path / "dev.csv").write_text(table(("word", "sense", "note"), *[row[1:] for row in rows], delimiter=","))
+    settings = {"data.source": ["word"], "data.target": "pron", "training.max_updates": 1}
+    with pytest.raises(DataError) as error:
+        seq2see.train(
+            tmp_path / "train.csv", dev=tmp_path / "dev.csv", out=tmp_path / "run", settings=settings, quiet=True
+        )
+    assert error.value.fix == "give dev pairs with the columns of the training pairs: word and pron"
+
+
+def test_a_table_without_the_columns_of_a_model_is_told_which_it_reads(tmp_path: Path) -> None:
+    known = TableOptions(source=("1", "3"), target="2")
+    with pytest.raises(DataError, match=r"no column 3; found 2; the model .* \(source 1, 3, target 2\)") as error:
+        read(tmp_path, table(*[(word, " ".join(word)) for word in WORDS]), "words.tsv", known=known)
+    assert error.value.fix == "give a table with these columns"
+
+
+def test_units_for_other_columns_are_refused_with_the_columns() -> None:
+    with pytest.raises(ConfigError, match=r"units for 2 source columns \(characters, tags\), found 1"):
+        choose_text(TextOptions(source=("characters", "tags")), ["a", "b"], ["c", "d"])
