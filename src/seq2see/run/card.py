@@ -38,6 +38,7 @@ def card_text(
     source, target = codecs
     sides = [("source", source)] if source else []
     depth = "per side" if blueprint.encoder_layers == blueprint.decoder_layers else "(encoder + decoder)"
+    layers = "layer" if blueprint.layers == "1" else "layers"
     text = [
         f"- {side}: {codec.tokenizer.title}, {len(codec.vocabulary):,} tokens, "
         f"Unicode {codec.tokenizer.normalization}{', lower-cased' if codec.tokenizer.case == 'fold' else ''}"
@@ -53,7 +54,7 @@ def card_text(
             f"# A {blueprint.name} model made with Seq2See",
             "",
             f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
-            f"width {blueprint.width}, {blueprint.layers} layer{'' if blueprint.layers == "1" else 's'} {depth}.",
+            f"width {blueprint.width}, {blueprint.layers} {layers} {depth}.",
             "",
             f"- trained on {len(train):,} pairs ({origin}), {updates_of(progress.update)}",
             f"- {metrics_text(progress.best)} (greedy, while training)" if progress.best else "- not evaluated",
