@@ -9,6 +9,7 @@ import pytest
 
 import seq2see
 from seq2see.data import TableOptions, read_pairs
+from seq2see.data.given import as_pairs
 from seq2see.errors import ConfigError, DataError
 from seq2see.text.choice import are_spaced_tags, choose_text
 from seq2see.text.options import TextOptions
@@ -136,3 +137,11 @@ def test_a_table_without_the_columns_of_a_model_is_told_which_it_reads(tmp_path:
 def test_units_for_other_columns_are_refused_with_the_columns() -> None:
     with pytest.raises(ConfigError, match=r"units for 2 source columns \(characters, tags\), found 1"):
         choose_text(TextOptions(source=("characters", "tags")), ["a", "b"], ["c", "d"])
+
+
+def test_the_columns_of_a_source_may_be_a_list(tiny_run: Path) -> None:
+    assert as_pairs([(["ab", "V;PST"], "c")], has_source=True) == as_pairs([(("ab", "V;PST"), "c")], has_source=True)
+    model = seq2see.load(tiny_run, device="cpu")
+    assert model.predict([["ab", "c"]])[0].text == model.predict([("ab", "c")])[0].text
+    with pytest.raises(DataError, match="is not a text"):
+        model.predict([["ab", 1]])  # type: ignore[list-item]

@@ -11,7 +11,7 @@ from seq2see.data.pairs import Pair
 from seq2see.errors import DataError
 from seq2see.printable import has_surrogates, one_line
 
-Source: TypeAlias = str | tuple[str, ...]
+Source: TypeAlias = str | tuple[str, ...] | list[str]
 """A text, or several columns."""
 PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[Source, str]] | Iterable[Pair]
 """A path (a table, JSON), two paths of parallel files, or (source, target) pairs, such as `zip(f["a"], f["b"])`.
@@ -49,7 +49,7 @@ def pairs_of(
 def with_joined_source(item: object) -> object:
     """The pair with several source columns joined by TAB, if they are texts without one."""
     match item:
-        case (tuple(fields), target) if fields and all(isinstance(each, str) and "\t" not in each for each in fields):
+        case (tuple(fields) | list(fields), target) if fields and all(isinstance(each, str) and "\t" not in each for each in fields):
             return "\t".join(fields), target
     return item
 
