@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from seq2see.data.digits import whole_number
-from seq2see.text.choice import are_spaced_tags
+from seq2see.text.tokenizers import are_spaced_tags
 
 FEW = 5
 """Rows from which a pattern in a column is trusted."""

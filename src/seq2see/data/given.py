@@ -49,9 +49,14 @@ def pairs_of(
 def with_joined_source(item: object) -> object:
     """The pair with several source columns joined by TAB, if they are texts without one."""
     match item:
-        case (tuple(fields) | list(fields), target) if fields and all(isinstance(each, str) and "\t" not in each for each in fields):
+        case (tuple(fields) | list(fields), target) if fields and all(map(is_column, fields)):
             return "\t".join(fields), target
     return item
+
+
+def is_column(text: object) -> bool:
+    """Whether it can be a column of a source: text without a TAB."""
+    return isinstance(text, str) and "\t" not in text
 
 
 def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:

@@ -14,7 +14,7 @@ from seq2see.errors import ConfigError
 from seq2see.text.fields import ARRAYS, FIELD_UNITS, PICTURES, VALUE_UNITS, columns_of, is_value_unit, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
-from seq2see.text.tokenizers import TAG_SEPARATOR, Characters, Decomposed, Graphemes, Units
+from seq2see.text.tokenizers import TAG_SEPARATOR, Characters, Decomposed, Graphemes, Units, are_spaced_tags
 
 SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
@@ -22,7 +22,6 @@ SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 PICTURE_NAME, ARRAY_NAME = (re.compile(rf".*\.({'|'.join(each)})", re.IGNORECASE) for each in (PICTURES, ARRAYS))
 _JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
 _MARKED = re.compile(r"<[^<>]+>")
-_CAPITALS = re.compile(r"[A-Z0-9][A-Z0-9.+/=_-]*")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
@@ -154,22 +153,6 @@ def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
         if filled and all(map(pattern.fullmatch, filled)):
             return unit, what
     return None
-
-
-def are_spaced_tags(texts: Sequence[str]) -> bool:
-    """Whether these are tags in capitals separated by blanks, such as `V PST 3`: each once in a text, few combinations.
-
-    Symbols of phones are capitals too, but hardly two words have the same ones.
-    """
-    filled = [text.split() for text in texts if text.strip()]
-    parts = {part for tags in filled for part in tags}
-    return (
-        2 * sum(len(tags) > 1 for tags in filled) > len(filled)
-        and 2 * len(set(map(tuple, filled))) <= len(filled)
-        and all(map(_CAPITALS.fullmatch, parts))
-        and any(part.isalpha() for part in parts)
-        and all(len(set(tags)) == len(tags) for tags in filled)
-    )
 
 
 def reason_for_tags(texts: Sequence[str]) -> str | None:

@@ -218,6 +218,24 @@ def _grapheme() -> Any:
 
 
 TAG_SEPARATOR = re.compile(r"[;,|\s]+")
+_CAPITALS = re.compile(r"[A-Z0-9][A-Z0-9.+/=_-]*")
+
+
+def are_spaced_tags(texts: Sequence[str]) -> bool:
+    """Whether these are tags in capitals separated by blanks, such as `V PST 3`: each once in a text, few combinations.
+
+    Symbols of phones are capitals too, but hardly two words have the same ones.
+    """
+    filled = [text.split() for text in texts if text.strip()]
+    parts = {part for tags in filled for part in tags}
+    return (
+        2 * sum(len(tags) > 1 for tags in filled) > len(filled)
+        and 2 * len(set(map(tuple, filled))) <= len(filled)
+        and all(map(_CAPITALS.fullmatch, parts))
+        and any(part.isalpha() for part in parts)
+        and all(len(set(tags)) == len(tags) for tags in filled)
+    )
+
 
 # Unique: a token of one character is that ASCII character, a token of four is a byte in hexadecimal.
 _BYTE_TOKENS = tuple(chr(byte) if 0x20 <= byte <= 0x7E else f"<{byte:02X}>" for byte in range(256))
