@@ -146,3 +146,24 @@ def test_the_columns_of_a_source_may_be_a_list() -> None:
     assert list(texts_of([["ab", "c"], ("d", "e"), "f"])) == ["ab\tc", "d\te", "f"]
     with pytest.raises(DataError, match="is not a text"):
         list(texts_of([["ab", 1]]))
+
+
+@pytest.mark.parametrize(
+    ("options", "fix"),
+    [
+        (TableOptions(source="1"), "--source 1 --target 2"),
+        (TableOptions(source="2,3"), "--source 2,3 --target 1"),
+        (TableOptions(target="4"), "--source 1 --target 4"),
+        (TableOptions(source="1,2,3,4"), "--source 1,2,3,4 --target …"),
+    ],
+)
+def test_the_other_side_is_offered(options: TableOptions, fix: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the other could be any column") as error:
+        read(tmp_path, table(("a", "b", "c", "d"), ("e", "f", "g", "h")), "four.tsv", table=options)
+    assert error.value.fix == f"give both, such as {fix}"
+
+
+def test_a_run_in_place_of_a_file_is_told_why_not(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ConfigError, match=r"can't be created: .*run is a file"):
+        seq2see.train([("a", "b"), ("c", "d")], out=tmp_path / "run", quiet=True)

@@ -283,9 +283,15 @@ class _Finder:
         left = [at for at in range(self.layout.num_columns) if at not in taken]
         by_name = [at for at in left if at < len(self.names) and self.names[at] in ("source", "target", "form")]
         if len(left) != 1 and len(by_name) != 1:
-            fix = "give both: --source … --target …"
+            own, others = ",".join(map(quoted, self.asked)), [self._called(at) for at in left] or ["…"]
+            source, target = (others[0], own) if self.options.target is not None else (own, others[0])
+            fix = f"give both, such as --source {source} --target {target}"
             raise UnknownColumnError("one side is named, and the other could be any column", where=self.where, fix=fix)
         return (by_name if len(by_name) == 1 else left)[0]
+
+    def _called(self, at: int) -> str:
+        """What a column is called in an option."""
+        return quoted(self.names[at] if at < len(self.names) else str(at + 1))
 
     def find_extra(self, name: str, taken: Sequence[int | None]) -> int:
         """A column in addition to those of the pair, or one of several that the source has, such as the language."""

@@ -35,7 +35,8 @@ def require_free(folder: Path, *, force: bool) -> None:
     require_no_broken_link(folder, ConfigError)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ConfigError("can't be created", where=str(folder), fix="choose another folder with --out")
+        why = f"{existing} is a file" if not existing.is_dir() else f"{existing} can't be written to"
+        raise ConfigError(f"can't be created: {why}", where=str(folder), fix="choose another folder with --out")
     if existing != folder or all(map(is_initial, folder.iterdir())):
         return
     if not is_run(folder):
