@@ -186,6 +186,7 @@ def test_pairs_need_a_folder() -> None:
         ({"model.width": 0}, "model.width", ">= 1"),
         ({"model.name": "gntm"}, "model.name", "gnmt"),
         ({"training": {"rates": 1}}, "settings", "training.rate"),
+        ({"model": {"name": "plain"}, "data": {"train": ["a.tsv"]}}, "data", "conflicts with settings data.train"),
     ],
 )
 def test_mistakes_in_settings_are_the_users_to_mend(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -191,7 +191,7 @@ def parse_setting(setting: str) -> tuple[str, Any]:
 def make_config(
     values: Mapping[str, Any], settings: Mapping[str, Any], *, where: str = "recipe", settings_where: str = "--set"
 ) -> Config:
-    """The configuration from tables that came from `where`; `settings` (dotted keys, or sections) take precedence.
+    """The configuration from tables that came from `where`; `settings` (dotted keys) take precedence.
 
     Raises ConfigError with the place and the closest key or value.
     """
@@ -211,7 +211,7 @@ def make_config(
             if f"{section}.{name}" not in known:
                 raise unknown_key(f"{section}.{name}", where)
         merged[section] = dict(table)
-    for key, value in dotted(settings, sections).items():
+    for key, value in settings.items():
         if key not in known:
             raise unknown_key(key, settings_where)
         section, _, name = key.partition(".")
@@ -265,12 +265,13 @@ def key_of(name: str) -> str | None:
     return next(ours, next((key for key, names in USUAL_NAMES.items() if plain in names.split()), None))
 
 
-def dotted(settings: Mapping[str, Any], sections: Collection[str]) -> dict[str, Any]:
+def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings by dotted keys: {"training": {"rate": 0.1}} is {"training.rate": 0.1}."""
+    sections = {name.partition(".")[0] for name in option_names(Config)}
     found: dict[str, Any] = {}
     for key, value in settings.items():
         is_section = key in sections and isinstance(value, Mapping)
-        found |= {f"{key}.{name}": each for name, each in value.items()} if is_section else {key: value}
+        found |= {f"{key}.{name}": each for name, each in value.items()} if is_section else {str(key): value}
     return found
 
 

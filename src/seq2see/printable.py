@@ -41,7 +41,7 @@ def quoted(word: object) -> str:
 
 def listed(words: Iterable[str]) -> str:
     """Words as a sentence lists them: `a, b and c`."""
-    *others, last = words
+    *others, last = [*words] or [""]
     return f"{', '.join(others)} and {last}" if others else last
 
 

@@ -75,6 +75,9 @@ def test_one_text_is_a_list_of_one(service: Running, model: seq2see.Model) -> No
 def test_a_text_of_several_columns_is_a_list_of_them(service: Running) -> None:
     columns, text = {"texts": [["ab", "c"]], "model": "tiny"}, {"texts": ["ab\tc"], "model": "tiny"}
     assert texts_of(service.ask("/v1/predict", columns)) == texts_of(service.ask("/v1/predict", text))
+    pairs = [{"source": ["ab", "c"], "target": "d"}, {"source": "ab\tc", "target": "d"}]
+    one, other = (service.ask("/v1/score", {"pairs": [pair], "model": "tiny"}).json["results"] for pair in pairs)
+    assert one == other
     for wrong in ([], ["a", 1], ["a\tb", "c"]):
         reply = service.ask("/v1/predict", {"texts": ["a", wrong], "model": "tiny"})
         assert (reply.status, reply.json["where"]) == (422, "$.texts[1]")

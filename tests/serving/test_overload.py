@@ -54,6 +54,10 @@ def test_each_refused_request_has_an_id_of_its_own(tiny_run: Path, monkeypatch: 
 def test_requests_on_their_way_to_the_queue_count(tiny_run: Path) -> None:
     with running({"tiny": tiny_run}, max_queue=1, max_answer=50_000) as service:
         own = service.app.service
+        own.num_inside = 1  # a request that is on its way to the queue
+        assert own.is_overloaded
+        own.num_inside = 0
+        assert not own.is_overloaded
         waiting = threading.Thread(target=service.ask, args=["/v1/predict", {**SLOW, "deadline": 1}])
         waiting.start()
         eventually(lambda: own.num_inside == 1)
@@ -68,3 +72,17 @@ def test_requests_on_their_way_to_the_queue_count(tiny_run: Path) -> None:
         with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
             client.sendall(as_bytes(SLOW)[:-1])
             assert service.ask("/v1/predict", PREDICT).status == 200, "a body that doesn't arrive keeps nobody out"
+
+
+@pytest.mark.parametrize("head", [b"Content-Type: text/plain\r\nContent-Length: 9", b"Content-Length: 2000000"])
+def test_a_response_before_the_end_of_the_body_leaves_no_request_inside(head: bytes, tiny_run: Path) -> None:
+    size = int(head.rpartition(b" ")[2])
+    with running({"tiny": tiny_run}, max_queue=1) as service:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
+            client.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\n")
+            assert response(client)[0][9:12] in (b"413", b"415")
+            client.sendall(b"a" * size)
+            client.sendall(as_bytes(PREDICT))
+            assert response(client)[0][9:12] == b"200"
+            assert service.ask("/v1/predict", PREDICT).status == 200
+        assert service.app.service.num_inside == 0

@@ -11,7 +11,7 @@ from seq2see.api.model import DeviceName, Model, Paths, load
 from seq2see.comparison import Comparison, CrossValidation
 from seq2see.comparison import compare as compare_models
 from seq2see.comparison import cross_validate as cross_validate_files
-from seq2see.config import given_keys, key_of, make_config
+from seq2see.config import dotted, given_keys, key_of, make_config
 from seq2see.console import Terminal
 from seq2see.data import Pair
 from seq2see.data.given import PairData, pairs_of, paths_or_pairs
@@ -84,7 +84,7 @@ def train(
         raise ConfigError(f"must be a dict of keys and values, not {settings!r}", where="settings", fix=fix)
     if data is None:
         raise DataError("no training data were given", where="data", fix="give a path, or a list of (source, target)")
-    settings = {str(key): value for key, value in (settings or {}).items()}
+    settings = dotted(settings or {})
     own_values = {} if recipe is None else recipe_values(str(recipe), where="recipe")
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {}} | own_values
     for name in ("train", "dev"):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 
 from seq2see.data.digits import whole_number
-from seq2see.text.tokenizers import are_spaced_tags
 
 FEW = 5
 """Rows from which a pattern in a column is trusted."""
@@ -41,9 +40,7 @@ def are_origins(column: Sequence[str]) -> bool:
 
 
 def are_tags(column: Sequence[str]) -> bool:
-    """Whether the cells are combinations of few parts, such as V;IND;PRS, or V IND PRS."""
-    if are_spaced_tags(column):
-        return True
+    """Whether the cells are combinations of few parts, without blanks, such as V;IND;PRS."""
     if any(" " in cell for cell in column) or not any(_PART_SIGNS.search(cell) for cell in column):
         return False
     parts = [part for cell in column for part in _TAG_SIGNS.split(cell)]

@@ -19,7 +19,7 @@ from seq2see.data.cells import (
 )
 from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, usual_columns
-from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format
+from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format, same_column
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
@@ -27,6 +27,7 @@ from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError, did_you_mean
 from seq2see.printable import quoted
+from seq2see.text.tokenizers import are_spaced_tags
 
 MAX_LINES = 2_000
 """Lines that the format is told from."""
@@ -122,8 +123,7 @@ def format_of(
         if has_source and not source:
             source = (finder.other((target,) if target is not None else ()),)
         if target in source:
-            what = f"column {options.target} is source and target"
-            raise DataError(what, where=where, fix="name another column as --source or --target")
+            raise same_column(str(options.target), where)
     elif not has_source:
         source, target = (), 0
     elif extra and layout.delimiter == TAB and not names:
@@ -182,7 +182,7 @@ def _undivided(head: Sequence[str], options: TableOptions, wanted: Sequence[str]
     fix = "give another --delimiter"
     if found is not None and found.num_columns > 1:
         fix = f"leave --delimiter out: it has {found.describe()}"
-    what = f"no line has the delimiter {delimiter_called(options.delimiter or '')!r}"
+    what = f"most lines don't have the delimiter {delimiter_called(options.delimiter or '')!r}"
     return UnknownColumnError(what, where=where, fix=fix)
 
 
@@ -203,7 +203,7 @@ def _rows(head: Sequence[str], layout: Layout) -> list[list[str]]:
     """The cells of the first lines, without the header."""
     lines = [line for line in head if line.strip()]
     if layout.is_quoted:
-        found = records(lines, layout.delimiter, layout.skipped)
+        found = records(lines, layout.delimiter, layout.is_comment)
         rows = [cells for _, _, cells in found if isinstance(cells, list)]
     else:
         rows = [layout.split(line) for line in lines if not layout.is_comment(line)]
@@ -240,7 +240,8 @@ class _Finder:
         if name.isdecimal() and (number := whole_number(name)) != 0:
             if number is None or number > num:
                 fix = f"give 1 to {num}" + (f", or a name: {', '.join(self.names)}" if self.names else "")
-                raise UnknownColumnError(f"there is no column {name:.40}; found {num}", where=self.where, fix=fix)
+                what = f"there is no column {name:.40}; found {num}"
+                raise UnknownColumnError(what, where=self.where, fix=fix, is_missing=True)
             return number - 1
         if self.names:
             fix = did_you_mean(name, self.names)
@@ -323,7 +324,7 @@ def _chosen(
     cells = [[row[at] for row in rows] for at in range(layout.num_columns)]
     used = [at for at, column in enumerate(cells) if at not in others and any(cell.strip() for cell in column)]
     texts = [at for at in used if not (are_running_numbers(cells[at]) or is_constant(cells[at]))]
-    tags = [at for at in texts if are_tags(cells[at])]
+    tags = [at for at in texts if are_tags(cells[at]) or are_spaced_tags(cells[at], cells[texts[0]])]
     if len(texts) == 3 and len(tags) == 1 and tags[0] > texts[0]:
         lemma, form = (at for at in texts if at not in tags)
         return (lemma, tags[0]), form, f"column {tags[0] + 1} has tags, so it belongs to the source"

@@ -113,7 +113,7 @@ Batch = tuple[list[list[str]] | _Flat, Sequence[int]]
 
 def _batches(text: str, layout: Layout) -> Iterator[Batch]:
     """Rows of cells with the numbers of their lines, some at a time. Blank lines and comments have none."""
-    if layout.is_quoted and not layout.skipped:
+    if layout.is_quoted and not (layout.comments or layout.marks):
         yield from _batches_of_csv(text, layout)
         return
     lines = text.split("\n")

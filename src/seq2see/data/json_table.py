@@ -24,15 +24,22 @@ _DEPTH = 2
 """Levels down to which two texts are a pair whatever they are called, if they are beside each other or alone."""
 _DEEPEST = 8
 """Levels down to which texts are found by their names."""
+_KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
 _EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
 
 
 class UnknownColumnError(DataError):
-    """A column or key that was asked for and isn't there; `names` are those that are, empty without a header."""
+    """A column or key that was asked for and isn't there; `names` are those that are, empty without a header.
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", names: Iterable[str] = ()) -> None:
+    `is_missing` says that the table has fewer columns.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", fix: str = "", names: Iterable[str] = (), is_missing: bool = False
+    ) -> None:
         super().__init__(what, where=where, fix=fix)
         self.names = tuple(names)
+        self.is_missing = is_missing
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,8 @@ def json_format(
         if has_source and not paths:
             paths = (("source",),)
         goal = find(target) if target is not None else ("target",)
+        if has_target and goal in paths:
+            raise same_column(path_name(goal), where)
         return JsonFormat(paths, goal if has_target else None, own, True, _others(values, (*paths, goal, *own)))
     if not has_source:
         return JsonFormat((), ("target",), own)
@@ -146,6 +155,12 @@ def json_format(
         return JsonFormat(extra=own)
     chosen, goal = pair
     return JsonFormat(chosen, goal, own, False, _others(values, (*chosen, goal, *own)))
+
+
+def same_column(name: str, where: str) -> DataError:
+    """The error for a column on both sides."""
+    fix = "name another column as --source or --target; to learn copies, write the column twice"
+    return DataError(f"column {name} is source and target", where=where, fix=fix)
 
 
 def _are_places(names: Sequence[str], values: Sequence[Any]) -> bool:
@@ -195,7 +210,8 @@ def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[
     shallow = [each for each in usual if len(each) <= _DEPTH]
     if len(shallow) > 2:
         shallow = [each for each in shallow if not (each and each[-1] in IDENTIFIERS)]
-    if len(shallow) != 2 or (len(usual) > 2 and shallow[0][:-1] != shallow[1][:-1]):
+    num_texts = sum(not (each and each[-1] in IDENTIFIERS) for each in usual)
+    if len(shallow) != 2 or (num_texts > 2 and shallow[0][:-1] != shallow[1][:-1]):
         return None
     return (shallow[0],), shallow[1]
 
@@ -214,6 +230,7 @@ def _by_last_key(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def _others(values: Sequence[Any], chosen: Iterable[Path]) -> tuple[str, ...]:
+    """The first other texts and numbers, which are left out."""
     found = dict.fromkeys(path for value in values for path in _paths_of_texts(value, with_numbers=True))
     return tuple(path_name(path) for path in found if path not in set(chosen))[:8]
 
@@ -251,21 +268,13 @@ def _value_in(line: Line) -> Any:
     except (ValueError, RecursionError) as error:
         raise LineError(line, f"invalid JSON: {error}", _EXAMPLE, "json") from None
     if not isinstance(value, dict | list):
-        raise LineError(line, f"expected a JSON object, found {kind_of(value)}", _EXAMPLE, "json")
+        raise LineError(line, f"expected a JSON object, found {_kind_of(value)}", _EXAMPLE, "json")
     return value
 
 
-def kind_of(value: Any) -> str:
+def _kind_of(value: Any) -> str:
     """What JSON calls a value."""
-    kinds = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "a string",
-        list: "a list",
-        dict: "an object",
-    }
-    return kinds.get(type(value), "null")
+    return _KINDS.get(type(value), "null")
 
 
 def _at(value: Any, path: Path) -> Any:
@@ -295,7 +304,7 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
     if is_series(text):
         return json.dumps(text)
     if not isinstance(text, str):
-        what = f"{name!r} must be a string, found {kind_of(text)}"
+        what = f"{name!r} must be a string, found {_kind_of(text)}"
         first = f"{name}.1"
         is_list = isinstance(text, list) and text and isinstance(text[0], str)
         fix = f"name one of the list: --source or --target {first}" if is_list else "put it in quotation marks"

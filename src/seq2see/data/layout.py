@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -74,18 +74,13 @@ class Layout(NamedTuple):
     """Lines that only say how the table is divided, or stand above it."""
 
     @property
-    def skipped(self) -> tuple[str, ...]:
-        """What lines without a row begin with."""
-        return self.comments + self.marks
-
-    @property
     def is_conllu(self) -> bool:
         """Whether it is that of CoNLL-U, in which a line is a token and a blank line ends a sentence."""
         return self.delimiter == TAB and self.num_columns == _CONLLU_COLUMNS and "#" in self.comments
 
     def is_comment(self, line: str) -> bool:
-        """Whether a line is a comment."""
-        return bool(self.skipped) and line.startswith(self.skipped)
+        """Whether a line is a comment, or a mark."""
+        return (bool(self.comments) and line.startswith(self.comments)) or line in self.marks
 
     def split(self, line: str) -> list[str]:
         """The cells of a line without quotation marks."""
@@ -146,9 +141,9 @@ def layout_of(
     filled = [line for line in lines if line.strip()]
     said = _SAYS_DELIMITER.fullmatch(filled[0].strip()) if filled else None
     rules, above = _rule_of_markdown([line for line in filled if not (comments and line.startswith(comments))])
-    marks = tuple(rules + above if said is None else filled[:1])
-    skipped = comments + marks
-    table = [line for line in filled if not (skipped and line.startswith(skipped))]
+    marks = tuple([*rules, *above] if said is None else filled[:1])
+    is_skipped = Layout(comments=comments, marks=marks).is_comment
+    table = [line for line in filled if not is_skipped(line)]
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
     if said is not None and given is None:
         given = said[1]
@@ -159,7 +154,7 @@ def layout_of(
     for delimiter in DELIMITERS if given is None else (given,):
         is_quoted = _can_be_quoted(table, delimiter, options)
         if is_quoted:
-            rows = [cells for _, _, cells in records(filled, delimiter, skipped) if isinstance(cells, list)]
+            rows = [cells for _, _, cells in records(filled, delimiter, is_skipped) if isinstance(cells, list)]
         else:
             rows = [split_cells(line, delimiter) for line in table]
         if not rows:
@@ -192,10 +187,17 @@ def layout_of(
 
 
 def _rule_of_markdown(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The line below the header of a table in Markdown, if there is one, and the text above the table."""
+    """The line below the header of a table in Markdown, if there is one, and the text above the table.
+
+    Below text, the header and nearly all lines that follow have as many cells as that line, and the text has none.
+    """
     for at, line in enumerate(lines[:_MOST_ABOVE]):
         if at and _RULE.fullmatch(line.strip()):
-            return [line], list(lines[: at - 1])
+            above, num = list(lines[: at - 1]), len(split_cells(line, "|"))
+            rows = [lines[at - 1], *lines[at + 1 :]]
+            num_alike = sum("|" in row and len(split_cells(row, "|")) == num for row in rows)
+            is_table = num_alike >= _MOST * len(rows) and not any("|" in text for text in above)
+            return ([line], above) if at == 1 or is_table else ([], [])
     return [], []
 
 
@@ -253,7 +255,9 @@ def _header(
         return ()
     # A first pair may be unusual too: it is left out only where a header is to be expected.
     is_expected = delimiter in CSV_DELIMITERS and (delimiter != TAB or len(first) > 2)
-    others = [row for row in rows[1:] if [cell.strip() for cell in row] != cells]  # tables may have been concatenated
+    others = rows[1:]
+    if cells in ([cell.strip() for cell in row] for row in others):  # tables, perhaps, that were concatenated
+        others = [row for row in dict.fromkeys(map(tuple, others)) if [cell.strip() for cell in row] != cells]
     return cells if is_expected and is_header(first, others) else ()
 
 
@@ -277,7 +281,7 @@ def split_cells(line: str, delimiter: str) -> list[str]:
 
 
 def records(
-    lines: Sequence[str], delimiter: str, comments: tuple[str, ...] = ()
+    lines: Sequence[str], delimiter: str, is_skipped: Callable[[str], bool] = lambda line: False
 ) -> Iterator[tuple[int, int, list[str] | str]]:
     """The records of CSV: index of the first line, number of lines, and the cells, or what is wrong with the line.
 
@@ -285,7 +289,7 @@ def records(
     """
     index = 0
     while index < len(lines):
-        if comments and lines[index].startswith(comments):
+        if is_skipped(lines[index]):
             index += 1
             continue
         size, found = _record_at(lines, index, delimiter)

@@ -89,7 +89,7 @@ def renamed(
     """
     wanted = [*known.source, *([known.target] if has_target and known.target else [])]
     lost = [name for name in wanted if name not in error.names]
-    if not error.names and wanted and all(name.isdecimal() for name in wanted):
+    if error.is_missing and wanted and all(name.isdecimal() for name in wanted):
         sides = f"source {', '.join(known.source)}{f', target {known.target}' if known.target else ''}"
         what = f"{error.what}; the model was trained on a table of more columns ({sides})"
         return UnknownColumnError(what, where=error.where, fix="give a table with these columns")

@@ -164,7 +164,7 @@ class TableFormat:
     def _records_of(self, lines: Sequence[Line], texts: Sequence[str]) -> Iterator[tuple[Line, list[str] | LineError]]:
         """The cells of each record, without comments; blank lines only where each line is a pair."""
         if self.layout.is_quoted:
-            for first, _, cells in records(texts, self.layout.delimiter, self.layout.skipped):
+            for first, _, cells in records(texts, self.layout.delimiter, self.layout.is_comment):
                 line = lines[first]
                 if isinstance(cells, str):
                     fix = 'write a quotation mark within a cell twice (""), or read them as text: --quotes no'

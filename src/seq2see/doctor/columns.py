@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from itertools import combinations
 
 import numpy as np
@@ -22,6 +23,7 @@ from seq2see.text.fields import VALUE_UNITS, ValueUnit, fields_of, is_value_unit
 
 MOSTLY = 0.9
 """Share of the texts of a column that have to be names of files."""
+NUM_EXAMPLES = 3
 MIN_TEXTS = 20
 """Fewer texts say nothing about a column."""
 MARGIN = 0.1
@@ -52,8 +54,10 @@ def names_of_files(side: SideStatistics) -> str:
 
 
 def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
-    """Pictures and series that can't be read, by the column that names them."""
+    """Pictures (where Pillow is installed) and series that can't be read, by the column that names them."""
     kinds: dict[int, ValueUnit] = {at: unit for at, unit in enumerate(units[:-1]) if is_value_unit(unit)}
+    if find_spec("PIL") is None:
+        kinds = {at: kind for at, kind in kinds.items() if kind != "picture"}
     if not kinds:
         return
     counts = Counter[int]()
@@ -68,9 +72,9 @@ def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[Raw
                     read_values(kind, fields[at], origin) if fields[at].strip() else None
                 except DataError as error:
                     counts[at] += 1
-                    examples[at].append(Example(origin, fields[at], error.what))
+                    examples[at] = [*examples[at], Example(origin, fields[at], error.what)][:NUM_EXAMPLES]
     for at, count in counts.items():
-        yield RawFinding("unreadable", statistics, count, statistics.sides[at].name, examples=examples[at][:3])
+        yield RawFinding("unreadable", statistics, count, statistics.sides[at].name, examples=examples[at])
 
 
 def is_constant(side: SideStatistics) -> bool:

@@ -100,9 +100,8 @@ class PairStatistics:
     def _add_fields(self, block: Block) -> None:
         if not self.fields:
             names = field_names(self.files.source_names, self.files.num_fields)
-            self.fields = [
-                SideStatistics(name, is_source=True, may_be_tags=index > 0) for index, name in enumerate(names)
-            ]
+            first = SideStatistics(names[0], is_source=True)
+            self.fields = [first, *(SideStatistics(name, is_source=True, first_column=first) for name in names[1:])]
         for side, texts in zip(self.fields, columns_of(block.sources, len(self.fields)), strict=True):
             side.add(texts, block.lines)
 

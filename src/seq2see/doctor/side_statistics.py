@@ -42,12 +42,12 @@ _TAG_USES = 5
 class SideStatistics:
     """The statistics of the sources or the targets of one set."""
 
-    def __init__(self, name: str, *, is_source: bool = False, may_be_tags: bool = False) -> None:
+    def __init__(self, name: str, *, is_source: bool = False, first_column: SideStatistics | None = None) -> None:
         self.name = name
         self.is_source = is_source
         """Whether training may read these texts as names of pictures or arrays."""
-        self.may_be_tags = may_be_tags
-        """Whether training may read them as sets of tags."""
+        self.first_column = first_column
+        """The first column of the source, beside which training may read this one as sets of tags."""
         self.extensions: Counter[str] = Counter()
         """The frequency of each extension of a picture, sound or array that a text ends in."""
         self.first_list: dict[str, int] = {}
@@ -302,7 +302,7 @@ class SideStatistics:
         """The unit that training would choose, and why."""
         if self.is_source and (values := reason_for_values(self._sample)):
             return values
-        tags = reason_for_tags(self._sample) if self.may_be_tags else None
+        tags = reason_for_tags(self._sample, self.first_column.sample) if self.first_column else None
         return ("tags", tags) if tags else choose_tokenizer(self._sample)
 
     def sizes(self) -> SideSizes:

@@ -87,11 +87,11 @@ def evaluate_on_dev(
 
 
 def items_of(pairs: Sequence[Pair]) -> list[tuple[str, tuple[str, ...]]]:
-    """Each source once, with its targets, in the order of the pairs."""
-    targets: dict[str, dict[str, None]] = {}
-    for pair in pairs:
-        targets.setdefault(pair.source, {})[pair.target or ""] = None
-    return [(source, tuple(known)) for source, known in targets.items()]
+    """Each source once, with its targets, in the order of the pairs; each empty source is an item of its own."""
+    targets: dict[tuple[str, int], dict[str, None]] = {}
+    for row, pair in enumerate(pairs, start=1):
+        targets.setdefault((pair.source, 0 if pair.source else row), {})[pair.target or ""] = None
+    return [(source, tuple(known)) for (source, _), known in targets.items()]
 
 
 def value_of(metric: str, answers: Sequence[DevAnswer]) -> float:

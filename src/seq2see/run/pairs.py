@@ -22,7 +22,7 @@ from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.doctor.quick import worst_findings
-from seq2see.errors import ConfigError, UserError
+from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.printable import listed, quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
@@ -165,12 +165,12 @@ def read_data(
                 may_rename=True,
             )
         except UnknownColumnError as error:
-            if name == "train" or not chosen.get("source"):
+            if name == "train" or not chosen.get("source") or not (error.names or error.is_missing):
                 raise
             # The options hold for both files: others would be other columns of the training file, too.
             columns = listed([*chosen["source"], *([chosen["target"]] if "target" in chosen else [])])
             fix = f"give dev pairs with the columns of the training pairs: {columns}"
-            raise UnknownColumnError(error.what, where=error.where, fix=fix, names=error.names) from None
+            raise DataError(error.what, where=error.where, fix=fix) from None
         if found.format is not None:
             if said := found.format.describe():
                 notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")

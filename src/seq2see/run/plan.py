@@ -59,6 +59,9 @@ from seq2see.training import ALONE, World
 
 Length = TypeVar("Length", int, np.ndarray)
 
+FEW_DEV = 5
+"""Dev targets, at least, that are unknown for a reason."""
+
 
 @dataclass(frozen=True)
 class RunPlan:
@@ -260,7 +263,13 @@ def plan_run(
         is_spelled=text.source in SPELLED,
         has_many_translations=has_many,
     )
-    if corpus and config.model.name is None and len(data.train) <= MOST_ALIGNED and can_align(text, codecs):
+    if (
+        corpus
+        and config.model.name is None
+        and len(data.train) <= MOST_ALIGNED
+        and can_align(text, codecs)
+        and not config.training.attention_losses
+    ):
         model_notes.append("note: a transducer, which often suits few pairs, can't be trained on a prepared corpus")
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
@@ -347,10 +356,6 @@ def leak_lines(plan: RunPlan) -> list[str]:
     ]
 
 
-FEW_DEV = 5
-"""Dev targets, at least, of which all are unknown for a reason."""
-
-
 def max_length_for(longest_target: int) -> int:
     """Limit on generated target tokens: well above the longest training target."""
     return min(longest_target * 3 // 2 + 10, MAX_LENGTH)
@@ -382,6 +387,7 @@ def unwritable_lines(codec: Codec, dev: Sequence[Pair]) -> list[str]:
         f"note: {len(unknown):,} of the {len(dev):,} dev targets can't be written with the target vocabulary "
         f"(number of targets with each unknown token: {shown_tokens(unknown)})"
     ]
-    if len(unknown) == len(dev) >= FEW_DEV:
+    num_tokens = sum(len(codec.encode(pair.target or "", end=False)) for pair in dev)
+    if len(dev) >= FEW_DEV and 2 * sum(map(len, unknown)) > num_tokens:
         lines.append("warning: no answer can equal any dev target: are the columns of dev in the order of train?")
     return lines

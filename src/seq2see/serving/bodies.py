@@ -128,6 +128,8 @@ def pairs_in(content: Mapping[str, Any], options: ServiceOptions, *, has_source:
             if name not in ("source", "target"):
                 fix = did_you_mean(name, ("source", "target"))
                 raise ProblemError(422, "unknown key", where=f"{where}.{name:.80}", fix=fix)
+        if isinstance(each.get("source"), list):
+            each = {**each, "source": joined_columns(each["source"], f"{where}.source")}
         for name in ("source", "target") if has_source else ("target",):
             if name not in each:
                 raise ProblemError(422, "is missing", where=f"{where}.{name}", fix=f"give {example}")

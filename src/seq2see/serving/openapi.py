@@ -222,8 +222,7 @@ def problems(statuses: tuple[int, ...]) -> dict[str, Any]:
 def predict_schema(options: ServiceOptions) -> dict[str, Any]:
     """The body of predict and stream."""
     text = {"type": "string", "maxLength": options.max_characters}
-    columns = {"type": "array", "items": {"type": "string", "pattern": "^[^\\t]*$"}, "minItems": 1}
-    each = {"anyOf": [text, {**columns, "description": "The columns of a text of several, in their order."}]}
+    each = {"anyOf": [text, COLUMNS]}
     texts = {"type": "array", "items": each, "minItems": 1, "maxItems": options.max_texts}
     attention = {"type": "boolean", "default": False, "description": "Give the attention weights of each answer."}
     own = {
@@ -238,12 +237,18 @@ def predict_schema(options: ServiceOptions) -> dict[str, Any]:
 def score_schema(options: ServiceOptions) -> dict[str, Any]:
     """The body of score."""
     text = {"type": "string", "maxLength": options.max_characters, "minLength": 1, "pattern": r"\S"}
-    pair = closed({"source": text, "target": text}, optional=("source",))
+    pair = closed({"source": {"anyOf": [text, COLUMNS]}, "target": text}, optional=("source",))
     pairs = {"type": "array", "items": pair, "minItems": 1, "maxItems": options.max_texts}
     own = {"pairs": pairs, "model": MODEL_NAME, "deadline": deadline(options), **option_properties(BatchOptions)}
     return {**closed(own), "required": ["pairs"]}
 
 
+COLUMNS = {
+    "type": "array",
+    "items": {"type": "string", "pattern": "^[^\\t]*$"},
+    "minItems": 1,
+    "description": "The columns of a text of several, in their order.",
+}
 MODEL_NAME = {"type": ["string", "null"], "description": "Its name; may be left out if there is only one."}
 
 

@@ -133,7 +133,8 @@ class Protocol(HttpToolsProtocol):
         """The body has arrived; what follows is the next head."""
         self.in_body = False
         if self.refusal is None:
-            self.enter()
+            if not self.cycle.response_complete:
+                self.enter()
             super().on_message_complete()
             return
         self.refuse(self.refusal)

@@ -132,9 +132,11 @@ def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> 
     """The options with a unit for each field of the sources, and one line per choice."""
     units: list[Any] = []
     lines = []
+    first: Sequence[str] = ()
     for index, column in enumerate(columns_of(sources, number)):
         found = reason_for_values(column)
-        if not found and index and (reason := reason_for_tags(column)):  # the first one is what others tell more about
+        first = first or column  # what the others tell more about
+        if not found and index and (reason := reason_for_tags(column, first)):
             found = "tags", reason
         unit, reason = found or choose_tokenizer(column)
         units.append(unit)
@@ -155,10 +157,13 @@ def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-def reason_for_tags(texts: Sequence[str]) -> str | None:
-    """Why these texts are sets of tags: lists of few parts, or few different words; None if they are not."""
+def reason_for_tags(texts: Sequence[str], first: Sequence[str]) -> str | None:
+    """Why these texts are sets of tags: lists of few parts, or few different words; None if they are not.
+
+    `first` are the texts of the first column.
+    """
     filled = [text for text in texts if text.strip()]
-    is_spaced = are_spaced_tags(filled)
+    is_spaced = are_spaced_tags(texts, first)
     if not filled or (any(" " in text.strip() for text in filled) and not is_spaced):
         return None
     counts = Counter(tag for text in filled for tag in TAG_SEPARATOR.split(text) if tag)

@@ -221,19 +221,22 @@ TAG_SEPARATOR = re.compile(r"[;,|\s]+")
 _CAPITALS = re.compile(r"[A-Z0-9][A-Z0-9.+/=_-]*")
 
 
-def are_spaced_tags(texts: Sequence[str]) -> bool:
-    """Whether these are tags in capitals separated by blanks, such as `V PST 3`: each once in a text, few combinations.
+def are_spaced_tags(texts: Sequence[str], first: Sequence[str]) -> bool:
+    """Whether these are tags in capitals separated by blanks, such as `V PST 3`, each once in a text.
 
-    Symbols of phones are capitals too, but hardly two words have the same ones.
+    `first` are the texts of the first column: of some of them there are several combinations, and far fewer of these
+    than of the first texts, unlike with the phones of words.
     """
-    filled = [text.split() for text in texts if text.strip()]
-    parts = {part for tags in filled for part in tags}
+    filled = [(text.split(), beside) for text, beside in zip(texts, first, strict=True) if text.strip()]
+    parts = {part for tags, _ in filled for part in tags}
+    combinations, texts_beside = {tuple(tags) for tags, _ in filled}, {beside for _, beside in filled}
     return (
-        2 * sum(len(tags) > 1 for tags in filled) > len(filled)
-        and 2 * len(set(map(tuple, filled))) <= len(filled)
+        2 * sum(len(tags) > 1 for tags, _ in filled) > len(filled)
+        and 2 * len(combinations) <= len(texts_beside)
+        and len({(tuple(tags), beside) for tags, beside in filled}) > len(texts_beside)
         and all(map(_CAPITALS.fullmatch, parts))
         and any(part.isalpha() for part in parts)
-        and all(len(set(tags)) == len(tags) for tags in filled)
+        and all(len(set(tags)) == len(tags) for tags, _ in filled)
     )
 
 
