@@ -177,7 +177,7 @@ def _layout(
 
 
 def _undivided(head: Sequence[str], options: TableOptions, wanted: Sequence[str], where: str) -> DataError:
-    """The error for a delimiter that no line has, with the one that they have."""
+    """The error for a delimiter that most lines do not have, with the one that they have."""
     found = layout_of(head, replace(options, delimiter=None), wanted, is_sure=extension(Path(where)) == ".csv")
     fix = "give another --delimiter"
     if found is not None and found.num_columns > 1:
