@@ -26,7 +26,7 @@ def pairs(count: int, seed: int, *, is_swapped: bool = False) -> list[Pair]:
 
 
 @pytest.mark.parametrize("is_swapped", [False, True])
-def test_targets_of_dev_that_no_answer_can_equal_are_a_warning(is_swapped: bool) -> None:
+def test_targets_of_dev_that_are_mostly_unknown_are_a_warning(is_swapped: bool) -> None:
     plan = plan_run(make_config({}, {}), pairs(100, 1), pairs(10, 2, is_swapped=is_swapped))
     assert any("are the columns of dev in the order of train?" in note for note in plan.notes) == is_swapped
 

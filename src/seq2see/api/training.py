@@ -58,8 +58,9 @@ def train(
     `data` and `dev` are a path (a table, JSON), two paths (parallel files), or (source, target) pairs; for
     `model="language_model"` a path to text, or ("", text) pairs. `recipe` has settings for a usual use, such as
     "summary", or is the path of a recipe, whose data are not read. `settings` are the keys of a recipe, such
-    as `{"training.rate": 2e-3, "model.width": 128}`; `{"data.source": "lemma,features", "data.target": "form"}` chooses
-    columns, and `{"training.start_from": "runs/old"}` fine-tunes a model.
+    as `{"training.rate": 2e-3, "model.width": 128}`, or its sections, `{"training": {"rate": 2e-3}}`;
+    `{"data.source": "lemma,features", "data.target": "form"}` chooses columns, and
+    `{"training.start_from": "runs/old"}` fine-tunes a model.
     With `seeds` above 1, runs from that many consecutive seeds are trained, in folders of `out`, and returned as an
     ensemble. `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a
     launcher has started several processes of a program, each calls this and gets the same model.

@@ -182,7 +182,7 @@ def _undivided(head: Sequence[str], options: TableOptions, wanted: Sequence[str]
     fix = "give another --delimiter"
     if found is not None and found.num_columns > 1:
         fix = f"leave --delimiter out: it has {found.describe()}"
-    what = f"most lines don't have the delimiter {delimiter_called(options.delimiter or '')!r}"
+    what = f"has only one column: most lines don't have the delimiter {delimiter_called(options.delimiter or '')!r}"
     return UnknownColumnError(what, where=where, fix=fix)
 
 

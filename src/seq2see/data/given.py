@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from seq2see.data.options import TableOptions
-from seq2see.data.pairs import Pair
+from seq2see.data.pairs import Pair, joined_columns
 from seq2see.errors import DataError
 from seq2see.printable import has_surrogates, one_line
 
@@ -49,14 +49,9 @@ def pairs_of(
 def with_joined_source(item: object) -> object:
     """The pair with several source columns joined by TAB, if they are texts without one."""
     match item:
-        case (tuple(fields) | list(fields), target) if fields and all(map(is_column, fields)):
-            return "\t".join(fields), target
+        case (tuple(columns) | list(columns), target) if (text := joined_columns(columns)) is not None:
+            return text, target
     return item
-
-
-def is_column(text: object) -> bool:
-    """Whether it can be a column of a source: text without a TAB."""
-    return isinstance(text, str) and "\t" not in text
 
 
 def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:

@@ -140,14 +140,14 @@ def layout_of(
     comments = tuple(_comments_in(lines) if options.comment is None else options.comment.split())
     filled = [line for line in lines if line.strip()]
     said = _SAYS_DELIMITER.fullmatch(filled[0].strip()) if filled else None
-    rules, above = _rule_of_markdown([line for line in filled if not (comments and line.startswith(comments))])
-    marks = tuple([*rules, *above] if said is None else filled[:1])
+    markdown = _marks_of_markdown([line for line in filled if not (comments and line.startswith(comments))])
+    marks = tuple(markdown if said is None else filled[:1])
     is_skipped = Layout(comments=comments, marks=marks).is_comment
     table = [line for line in filled if not is_skipped(line)]
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
     if said is not None and given is None:
         given = said[1]
-    if rules and options.header == "auto":
+    if markdown and options.header == "auto":
         options = replace(options, header="yes")
     whole: list[tuple[str, bool, list[list[str]], int]] = []
     partial: list[tuple[str, bool, list[list[str]], int]] = []
@@ -186,8 +186,8 @@ def layout_of(
     return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header), marks)
 
 
-def _rule_of_markdown(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The line below the header of a table in Markdown, if there is one, and the text above the table.
+def _marks_of_markdown(lines: Sequence[str]) -> list[str]:
+    """The line below the header of a table in Markdown, and the text above the table; nothing if there is none.
 
     Below text, the header and nearly all lines that follow have as many cells as that line, and the text has none.
     """
@@ -197,8 +197,8 @@ def _rule_of_markdown(lines: Sequence[str]) -> tuple[list[str], list[str]]:
             rows = [lines[at - 1], *lines[at + 1 :]]
             num_alike = sum("|" in row and len(split_cells(row, "|")) == num for row in rows)
             is_table = num_alike >= _MOST * len(rows) and not any("|" in text for text in above)
-            return ([line], above) if at == 1 or is_table else ([], [])
-    return [], []
+            return [line, *above] if at == 1 or is_table else []
+    return []
 
 
 def _begins_with_header(

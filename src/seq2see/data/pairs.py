@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -15,3 +16,9 @@ class Pair(NamedTuple):
     source: str
     target: str | None
     origin: str = ""
+
+
+def joined_columns(columns: Sequence[object]) -> str | None:
+    """The text of several columns, separated by TAB; None if there are none, or one is no text or has a TAB itself."""
+    texts = [column for column in columns if isinstance(column, str) and "\t" not in column]
+    return "\t".join(texts) if texts and len(texts) == len(columns) else None

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.pairs import Pair
-from seq2see.data.values import identity_of
 from seq2see.errors import CheckpointError
 from seq2see.text import FIELD_BREAK, Codecs
 from seq2see.text.fields import fields_of, num_fields
@@ -169,6 +168,8 @@ NO_RECORD = SourceRecord(is_complete=False)
 
 def source_texts(pairs: Iterable[Pair], codecs: Codecs) -> Iterator[str]:
     """What identifies each pair: its source as the model reads it, or for a language model its text."""
+    from seq2see.data.values import identity_of  # only here: an answer asks nothing of the record
+
     source_codec, target_codec = codecs
     if source_codec is None:
         return (target_codec.normalize(pair.target or "") for pair in pairs)

@@ -15,7 +15,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -129,29 +129,28 @@ def encode_text(codec: Codec, text: str, place: str = "", *, end: bool = True) -
 
 def identity_of(codec: Codec, text: str) -> str:
     """What tells a text from others: as the model reads it, with the content of files, whatever their names are."""
-    normalized, tokenizer = codec.normalize(text), codec.tokenizer
-    if not isinstance(tokenizer, Fields) or not tokenizer.has_values:
-        return normalized
-    own = (content_hash(cell) if isinstance(part, Values) else cell for part, cell in tokenizer.fields(normalized))
-    return TAB.join(own)
-
-
-def content_hash(name: str) -> str:
-    """The hash of the file of this name, as text; of what is no name of a readable file, the text itself."""
-    if _NAME.search(name):
-        with suppress(OSError, ValueError):
-            return blake2b(Path(name.strip()).read_bytes(), digest_size=16).hexdigest()
-    return name
+    return _with_files(codec, codec.normalize(text), content_hash)
 
 
 def without_folders(codec: Codec, text: str) -> str:
     """The text with the names of its files alone."""
+    return _with_files(codec, text, lambda name: Path(name).name)
+
+
+def _with_files(codec: Codec, text: str, change: Callable[[str], str]) -> str:
+    """The text with each name of a file that the codec reads replaced."""
     tokenizer = codec.tokenizer
     if not isinstance(tokenizer, Fields) or not tokenizer.has_values:
         return text
-    cells = tokenizer.fields(text)
-    own = (Path(cell.strip()).name if isinstance(part, Values) and _NAME.search(cell) else cell for part, cell in cells)
-    return TAB.join(own)
+    is_file = ((isinstance(part, Values) and _NAME.search(cell), cell) for part, cell in tokenizer.fields(text))
+    return TAB.join(change(cell.strip()) if found else cell for found, cell in is_file)
+
+
+def content_hash(name: str) -> str:
+    """The hash of the file of this name, as text; the name, if it can't be read."""
+    with suppress(OSError, ValueError):
+        return blake2b(Path(name).read_bytes(), digest_size=16).hexdigest()
+    return name
 
 
 def length_of(array: Array) -> int:
@@ -271,24 +270,24 @@ def located(sources: list[str], folder: Path) -> list[str]:
 
 def beside(source: str, folder: Path) -> str:
     """A source of which each field that names a picture or array in this folder has its path."""
-    if not _NAME.search(source) or folder == Path():
+    return source if folder == Path() else _renamed(source, folder, str)
+
+
+def moved(source: str, folder: Path, to: Path) -> str:
+    """The same with the path from another folder."""
+    return (
+        source if folder.resolve() == to.resolve() else _renamed(source, folder, lambda path: os.path.relpath(path, to))
+    )
+
+
+def _renamed(source: str, folder: Path, name_of: Callable[[Path], str]) -> str:
+    if not _NAME.search(source):
         return source
     fields = fields_of(source)
     for index, field in enumerate(fields):
         # With os.path, since a text may be longer than a name can be.
         if _NAME.search(field) and os.path.isfile(path := folder / field.strip()):
-            fields[index] = str(path)
-    return TAB.join(fields)
-
-
-def moved(source: str, folder: Path, to: Path) -> str:
-    """A source in this folder of which each field that names a picture or array has its path from another folder."""
-    if not _NAME.search(source) or folder.resolve() == to.resolve():
-        return source
-    fields = fields_of(source)
-    for index, field in enumerate(fields):
-        if _NAME.search(field) and os.path.isfile(path := folder / field.strip()):
-            fields[index] = os.path.relpath(path, to)
+            fields[index] = name_of(path)
     return TAB.join(fields)
 
 

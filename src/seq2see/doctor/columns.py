@@ -67,12 +67,14 @@ def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[Raw
         for source, line in zip(located(block.sources, folder), block.lines.tolist(), strict=True):
             fields = fields_of(source)
             for at, kind in kinds.items():
-                origin = statistics.files.origin(line)
+                if not fields[at].strip():
+                    continue
                 try:
-                    read_values(kind, fields[at], origin) if fields[at].strip() else None
+                    read_values(kind, fields[at], origin := statistics.files.origin(line))
                 except DataError as error:
                     counts[at] += 1
-                    examples[at] = [*examples[at], Example(origin, fields[at], error.what)][:NUM_EXAMPLES]
+                    if counts[at] <= NUM_EXAMPLES:
+                        examples[at].append(Example(origin, fields[at], error.what))
     for at, count in counts.items():
         yield RawFinding("unreadable", statistics, count, statistics.sides[at].name, examples=examples[at])
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from seq2see.data.pairs import joined_columns
 from seq2see.errors import ConfigError, DataError, did_you_mean
 from seq2see.printable import has_surrogates, one_line
 from seq2see.usual_names import name_here
@@ -136,8 +137,8 @@ def texts_of(texts: object, *, where: str = "texts") -> Iterable[str]:
 def checked(texts: Iterable[object]) -> Iterable[str]:
     """The texts, several columns of one joined by TAB; DataError for the first item that is something else."""
     for number, text in enumerate(texts, start=1):
-        if isinstance(text, tuple | list) and text and all(isinstance(each, str) and "\t" not in each for each in text):
-            text = "\t".join(text)
+        if isinstance(text, tuple | list) and (joined := joined_columns(text)) is not None:
+            text = joined
         if not isinstance(text, str):
             raise DataError(f"{text!r} is not a text", where=f"text {number}", fix="give a str, or a list of them")
         if not text.isascii() and has_surrogates(text):

@@ -60,7 +60,7 @@ from seq2see.training import ALONE, World
 Length = TypeVar("Length", int, np.ndarray)
 
 FEW_DEV = 5
-"""Dev targets, at least, that are unknown for a reason."""
+"""Fewer dev targets may be unknown by chance."""
 
 
 @dataclass(frozen=True)
@@ -389,5 +389,7 @@ def unwritable_lines(codec: Codec, dev: Sequence[Pair]) -> list[str]:
     ]
     num_tokens = sum(len(codec.encode(pair.target or "", end=False)) for pair in dev)
     if len(dev) >= FEW_DEV and 2 * sum(map(len, unknown)) > num_tokens:
-        lines.append("warning: no answer can equal any dev target: are the columns of dev in the order of train?")
+        lines.append(
+            "warning: most tokens of the dev targets are unknown: are the columns of dev in the order of train?"
+        )
     return lines

@@ -11,6 +11,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from seq2see.data import Pair
+from seq2see.data.pairs import joined_columns
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.checking import as_json, require_type, values_in_json
 from seq2see.inference.options import BatchOptions, GenerationOptions
@@ -98,17 +99,17 @@ def texts_in(content: Mapping[str, Any], options: ServiceOptions) -> list[str]:
     found = []
     for place, text in enumerate(texts):
         where = "$.texts" if isinstance(given, str) else f"$.texts[{place}]"
-        found.append(joined_columns(text, where) if isinstance(text, list) else text)
+        found.append(columns_in(text, where) if isinstance(text, list) else text)
         require_text(found[-1], where, options.max_characters)
     return found
 
 
-def joined_columns(columns: list[Any], where: str) -> str:
-    """A text of several columns, such as a lemma and its tags, as the model reads it: separated by TAB."""
-    if not columns or not all(isinstance(column, str) and "\t" not in column for column in columns):
+def columns_in(columns: list[Any], where: str) -> str:
+    """A text of several columns, as the model reads it. ProblemError 422 for another list."""
+    if (text := joined_columns(columns)) is None:
         what = f"must be a text, or a list of its columns, not {as_json(columns):.80}"
         raise ProblemError(422, what, where=where, fix='give a text, or its columns: ["walk", "V;PST"]')
-    return "\t".join(columns)
+    return text
 
 
 def pairs_in(content: Mapping[str, Any], options: ServiceOptions, *, has_source: bool) -> list[Pair]:
@@ -129,7 +130,7 @@ def pairs_in(content: Mapping[str, Any], options: ServiceOptions, *, has_source:
                 fix = did_you_mean(name, ("source", "target"))
                 raise ProblemError(422, "unknown key", where=f"{where}.{name:.80}", fix=fix)
         if isinstance(each.get("source"), list):
-            each = {**each, "source": joined_columns(each["source"], f"{where}.source")}
+            each = {**each, "source": columns_in(each["source"], f"{where}.source")}
         for name in ("source", "target") if has_source else ("target",):
             if name not in each:
                 raise ProblemError(422, "is missing", where=f"{where}.{name}", fix=f"give {example}")

@@ -166,7 +166,7 @@ class Service:
 
     def refusal(self) -> ProblemError:
         """Why requests are refused now."""
-        return _refusal(self.batcher.seconds_to_room)
+        return refusal_for(self.batcher.seconds_to_room)
 
     def refused(self, path: str, problem: ProblemError) -> str:
         """Count a request that was refused before it was read; its id.
@@ -263,15 +263,12 @@ class Service:
 
 def full(seconds: int) -> ProblemError:
     """What to say where there is no room, but is likely to be some after so long."""
-    return ProblemError(
-        503, "the queue is full", fix=f"try again in {seconds} s", headers={"Retry-After": str(seconds)}
-    )
+    fix = f"try again in {seconds} s"
+    return ProblemError(503, "the queue is full", fix=fix, headers={"Retry-After": str(seconds)})
 
 
-@lru_cache(LONGEST_WAIT)
-def _refusal(seconds: int) -> ProblemError:
-    """The same, never raised."""
-    return full(seconds)
+refusal_for = lru_cache(LONGEST_WAIT)(full)
+"""The same object for as many seconds, for which a response is prepared once; it is never raised."""
 
 
 async def gone(receive: Receive) -> None:
