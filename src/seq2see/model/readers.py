@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, one_hot
 
 from seq2see.blueprint import DIAGONAL_REACH, STEP
+from seq2see.model.products import PLAIN, Products
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry, at_least_float32
@@ -73,22 +74,28 @@ class Score(nn.Module):
         """What the queries are compared with, computed once per sentence."""
         return states
 
-    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
+    def forward(
+        self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"], products: Products = PLAIN
+    ) -> Float[Tensor, "B T S"]:
         raise NotImplementedError
 
 
 class Dot(Score):
     """q·k (Luong et al. 2015, eq. 8, dot)."""
 
-    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
-        return queries @ keys.transpose(1, 2)
+    def forward(
+        self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"], products: Products = PLAIN
+    ) -> Float[Tensor, "B T S"]:
+        return products.scores(queries, keys)
 
 
 class ScaledDot(Score):
     """q·k / √D (Vaswani et al. 2017, eq. 1)."""
 
-    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
-        return (queries / math.sqrt(keys.size(-1))) @ keys.transpose(1, 2)
+    def forward(
+        self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"], products: Products = PLAIN
+    ) -> Float[Tensor, "B T S"]:
+        return products.scores(queries / math.sqrt(keys.size(-1)), keys)
 
 
 class General(Score):
@@ -98,9 +105,10 @@ class General(Score):
         super().__init__()
         self.projection = nn.Linear(query_width, width, bias=False)
 
-    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
-        projected: Tensor = self.projection(queries)
-        return projected @ keys.transpose(1, 2)
+    def forward(
+        self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"], products: Products = PLAIN
+    ) -> Float[Tensor, "B T S"]:
+        return products.scores(products.linear(queries, self.projection.weight, None), keys)
 
 
 class Additive(Score):
@@ -116,9 +124,12 @@ class Additive(Score):
         keys: Tensor = self.key(states)
         return keys
 
-    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
+    def forward(
+        self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"], products: Products = PLAIN
+    ) -> Float[Tensor, "B T S"]:
         # One position at a time: the whole [B T S K] would exceed the cache (1.6 times slower at K = 256).
-        rows = [self.v(torch.tanh(query[:, None] + keys)).squeeze(-1) for query in self.query(queries).unbind(1)]
+        projected = products.linear(queries, self.query.weight, self.query.bias)
+        rows = [self.v(torch.tanh(query[:, None] + keys)).squeeze(-1) for query in projected.unbind(1)]
         return torch.stack(rows, 1)
 
 
@@ -182,14 +193,14 @@ class Attend(Layer):
         rows, length, width = stream.x.shape
         # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
         queries = stream.x.reshape(states.size(0), -1, width)
-        scores = self.score(queries, keys)
+        scores = self.score(queries, keys, stream.products)
         if self.diagonal is not None:
             assert isinstance(carry, Tensor)
             own = scores.view(states.size(0), -1, length, states.size(1))
             scores = (own + self.diagonal(carry, length, states.size(1))).view_as(scores)
             carry = carry + length
         weights = masked_softmax(scores, mask[:, None])
-        context = weights.to(states.dtype) @ states
+        context = stream.products.weighted_sums(weights.to(states.dtype), states)
         weights = weights.view(rows, length, -1)
         heads = None if stream.heads is None else (*stream.heads, weights[:, None])
         return stream._replace(context=context.view(rows, length, -1), weights=weights, heads=heads), carry

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from seq2see.model.dropout import SequenceDropout
+from seq2see.model.products import PLAIN, Products
 from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry
 
@@ -45,16 +46,18 @@ class LSTM(nn.Module):
         return zero, zero
 
     def forward(
-        self, x: Float[Tensor, "B T I"], state: RecurrentState, mask: Bool[Tensor, "B T"] | None = None
+        self,
+        x: Float[Tensor, "B T I"],
+        state: RecurrentState,
+        mask: Bool[Tensor, "B T"] | None = None,
+        products: Products = PLAIN,
     ) -> tuple[Float[Tensor, "B T H"], RecurrentState]:
         """Outputs h at every position, and (h, c) after the last one.
 
         Where `mask` is False c is unchanged, and outputs are finite but undefined: read h at a real position.
         """
         if x.size(1) == 1 and mask is None:
-            h, c = torch.lstm_cell(
-                x[:, 0], state, self.weight_input, self.weight_hidden, self.bias, torch.zeros_like(self.bias)
-            )
+            h, c = products.lstm_step(x[:, 0], state, (self.weight_input, self.weight_hidden, self.bias))
             return h[:, None], (h, c)
         weight_input: Tensor = self.weight_input
         if mask is not None:
@@ -93,7 +96,11 @@ class GRU(nn.Module):
         return (like.new_zeros(like.size(0), self.width),)
 
     def forward(
-        self, x: Float[Tensor, "B T I"], state: RecurrentState, mask: Bool[Tensor, "B T"] | None = None
+        self,
+        x: Float[Tensor, "B T I"],
+        state: RecurrentState,
+        mask: Bool[Tensor, "B T"] | None = None,
+        products: Products = PLAIN,
     ) -> tuple[Float[Tensor, "B T H"], RecurrentState]:
         """Outputs h at every position, and (h,) after the last one.
 
@@ -102,7 +109,7 @@ class GRU(nn.Module):
         (h,) = state
         bias_hidden = torch.cat([torch.zeros_like(self.bias[self.width :]), self.bias_hidden])
         if x.size(1) == 1 and mask is None:
-            h = torch.gru_cell(x[:, 0], h, self.weight_input, self.weight_hidden, self.bias, bias_hidden)
+            h = products.gru_step(x[:, 0], h, (self.weight_input, self.weight_hidden, self.bias, bias_hidden))
             return h[:, None], (h,)
         weight_input: Tensor = self.weight_input
         if mask is not None:
@@ -188,5 +195,5 @@ class Recurrent(Cell, Layer):
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(carry, tuple)
-        outputs, state = self.network(stream.x, carry)
+        outputs, state = self.network(stream.x, carry, products=stream.products)
         return stream._replace(x=self.dropout(outputs)), state

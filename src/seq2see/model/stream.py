@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeAlias
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2see.model.products import PLAIN, Products
 from seq2see.model.tensors import Carry, select_rows
 
 RecurrentState: TypeAlias = tuple[Tensor, ...]
@@ -57,6 +58,8 @@ class Stream(NamedTuple):
     """log p of the next tokens, where a mixture gives them and not the output layer alone."""
     positions: Int[Tensor, "R T"] | None = None
     """The positions of the tokens in an encoder; None: 0, 1, … in each row."""
+    products: Products = PLAIN
+    """How layers multiply with their weights and with the source."""
 
 
 class Layer(nn.Module):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2see.model.dropout import SequenceDropout
+from seq2see.model.products import AfterLoop
 from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry
 
@@ -65,7 +66,8 @@ class Residual(Wrapper):
 class InputFeeding(Wrapper):
     """Join the inner layer's previous output to its next input, position by position (Luong et al. 2015, section 3.3).
 
-    The only layer that loops over time. Dropout inside the loop draws a new mask at every position.
+    The only layer that loops over time. Dropout inside the loop draws a new mask at every position. In training,
+    weights get their gradients after the loop.
     """
 
     def __init__(self, inner: Layer, width: int) -> None:
@@ -81,8 +83,9 @@ class InputFeeding(Wrapper):
         assert isinstance(fed, Tensor)
         outputs = []
         heads = None if stream.heads is None else ()
+        products = AfterLoop() if torch.is_grad_enabled() and stream.x.size(1) > 1 else stream.products
         for x in stream.x.unbind(1):
-            joined = Stream(torch.cat([x[:, None], fed.to(x.dtype)], -1), heads=heads)
+            joined = Stream(torch.cat([x[:, None], fed.to(x.dtype)], -1), heads=heads, products=products)
             output, inner_carry = self.inner(joined, inner_carry, reading)
             fed = output.x
             outputs.append(output)
@@ -108,7 +111,8 @@ class Dense(Layer):
         self.dropout = SequenceDropout(dropout)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
-        return stream._replace(x=self.dropout(torch.tanh(self.linear(stream.x)))), carry
+        x = torch.tanh(stream.products.linear(stream.x, self.linear.weight, self.linear.bias))
+        return stream._replace(x=self.dropout(x)), carry
 
 
 def join_positions(outputs: list[Stream]) -> Stream:
