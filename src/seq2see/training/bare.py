@@ -25,13 +25,18 @@ UNENDING = TrainingOptions(
 """Options with which an update is nothing but the loss, its gradient and Adam's step."""
 
 
-def updates(network: Seq2Seq, examples: Examples, options: TrainingOptions = UNENDING) -> Iterator[ProcessBatch]:
-    """The batch of each update of the trainer on a CPU; nothing is evaluated or saved."""
+CPU = torch.device("cpu")
+
+
+def updates(
+    network: Seq2Seq, examples: Examples, options: TrainingOptions = UNENDING, *, device: torch.device = CPU
+) -> Iterator[ProcessBatch]:
+    """The batch of each update of the trainer; nothing is evaluated or saved."""
     trainer = Trainer(
         network,
         examples,
         options,
-        device=torch.device("cpu"),
+        device=device,
         evaluate=lambda _: DevEvaluation({}, ()),
         save_best=lambda *_: None,
         save_checkpoint=lambda _: None,
