@@ -5,7 +5,9 @@
 
 The fields are a story and a question, or a lemma and its tags. Each row is one training with nothing set but the seed,
 and its exact match on the test file of the set (or another that `--score` names), greedy. For inflection also by
-whether the lemma (L) and the set of tags (T) are in the training pairs (+) or not (-).
+whether the lemma (L) and the set of tags (T) are in the training pairs (+) or not (-). With two seeds and more, the two
+are also compared by item, for each set and over all: the difference in points, with its 95 % interval over items and
+seeds.
 """
 
 from __future__ import annotations
@@ -18,12 +20,16 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import seq2see
 from seq2see.config import parse_setting
+from seq2see.metrics import METRICS, Measured, seed_difference
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
 
@@ -70,7 +76,16 @@ def source_of(item: Item, way: str, name: str) -> Any:
     return f"{item.first} {item.second}"
 
 
-def measure(name: str, way: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+class Row(NamedTuple):
+    """One training."""
+
+    facts: dict[str, Any]
+    """What is printed."""
+    exact: Measured
+    """Which answers are right."""
+
+
+def measure(name: str, way: str, seed: int, options: argparse.Namespace) -> Row:
     """One training, and its exact match in per cent."""
     train, dev, scored = (items_of(name, part) for part in (options.train, "dev", options.score))
     pairs, dev_pairs = ([(source_of(item, way, name), item.target) for item in items] for items in (train, dev))
@@ -87,18 +102,19 @@ def measure(name: str, way: str, seed: int, options: argparse.Namespace) -> dict
         if name.startswith("infl"):
             group = "".join(f"{mark}{'-+'[item[column] in known[column]]}" for column, mark in enumerate("LT"))
             groups.setdefault(group, []).append(answer.text == item.target)
+    exact = METRICS["exact_match"]([answer.text for answer in answers], [[item.target] for item in scored])
     found = {group: round(100 * statistics.mean(right), 2) for group, right in sorted(groups.items())}
     facts = {"set": name, "pairs": len(train), "sources": way, "model": model.name, "seed": seed}
-    return {**facts, **found, "cpu_seconds": round(seconds)}
+    return Row({**facts, **found, "cpu_seconds": round(seconds)}, exact)
 
 
-def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def rows(options: argparse.Namespace) -> Iterator[Row]:
     """The measurements, in the order of the options; each is printed as JSON when it is made."""
     for name in options.sets:
         for seed in range(options.first_seed, options.first_seed + options.seeds):
             for way in options.sources:
                 row = measure(name, way, seed, options)
-                print(json.dumps(row), flush=True)
+                print(json.dumps(row.facts), flush=True)
                 yield row
 
 
@@ -113,14 +129,31 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--set", nargs="*", default=[], help="further settings, key=value")
     parser.add_argument("--log", action="store_true", help="print what training says")
+    measured = list(rows(parser.parse_args()))
     found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in rows(parser.parse_args()):
+    for row, _ in measured:
         found.setdefault((row["set"], str(row["pairs"]), row["sources"], row["model"]), []).append(row)
     print("\n| set | pairs | sources | model | seeds | exact match | CPU seconds |\n|---|---|---|---|---|---|---|")
     for key, group in found.items():
         mean = statistics.mean(row["all"] for row in group)
         seconds = statistics.mean(row["cpu_seconds"] for row in group)
         print(f"| {' | '.join(key)} | {len(group)} | {mean:.1f} | {seconds:.0f} |")
+    names = list(dict.fromkeys(row["set"] for row, _ in measured))
+    for sets in [[name] for name in names] + [names] * (len(names) > 1):
+        fields, text = (pooled(measured, way, sets) for way in ("fields", "text"))
+        if min(len(fields), len(text)) > 1:
+            value, (low, high), p = seed_difference(fields, text)
+            numbers = f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}"
+            print(f"fields against text, {', '.join(group)}: {numbers}, {len(text[0].statistics):,} items")
+
+
+def pooled(measured: Sequence[Row], way: str, names: Sequence[str]) -> list[Measured]:
+    """For each seed the answers to the items of these sets, in the same order both ways."""
+    by_seed: dict[int, list[Measured]] = {}
+    for facts, exact in measured:
+        if facts["sources"] == way and facts["set"] in names:
+            by_seed.setdefault(facts["seed"], []).append(exact)
+    return [replace(own[0], statistics=np.concatenate([each.statistics for each in own])) for own in by_seed.values()]
 
 
 if __name__ == "__main__":

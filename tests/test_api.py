@@ -447,3 +447,25 @@ def test_a_comparison_is_refused_before_it_trains(
     with pytest.raises(ConfigError) as caught:
         seq2see.compare(["plain", "peeky"], tiny_pairs, out=tmp_path / "c", quiet=True, **options)
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize("verb", ["compare", "cross_validate", "tune", "distill"])
+def test_every_verb_takes_settings_by_key_or_by_section(
+    verb: str, tiny_pairs: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    def call(settings: Any) -> object:
+        out = tmp_path / "out"
+        if verb == "compare":
+            return seq2see.compare(["plain", "peeky"], tiny_pairs, out=out, settings=settings, quiet=True)
+        if verb == "distill":
+            return seq2see.distill([tiny_run], out=out, data=PAIRS, settings=settings, quiet=True)
+        return getattr(seq2see, verb)(tiny_pairs, out=out, settings=settings, quiet=True)
+
+    with pytest.raises(ConfigError) as by_section:
+        call({"training": {"clip": -1.0}})
+    with pytest.raises(ConfigError) as by_key:
+        call({"training.clip": -1.0})
+    assert str(by_section.value) == str(by_key.value)
+    assert "training.clip" in str(by_key.value)
+    with pytest.raises(ConfigError, match="must be a dict of keys and values, not 'width=3'"):
+        call("width=3")

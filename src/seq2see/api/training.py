@@ -80,12 +80,9 @@ def train(
         require_type(name, flag, bool)
     if out is not None:
         (out,) = as_paths(out, where="out")
-    if settings is not None and not isinstance(settings, Mapping):
-        fix = 'give a dict: settings={"model.width": 128}'
-        raise ConfigError(f"must be a dict of keys and values, not {settings!r}", where="settings", fix=fix)
+    settings = settings_of(settings)
     if data is None:
         raise DataError("no training data were given", where="data", fix="give a path, or a list of (source, target)")
-    settings = dotted(settings or {})
     own_values = {} if recipe is None else recipe_values(str(recipe), where="recipe")
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {}} | own_values
     for name in ("train", "dev"):
@@ -169,7 +166,7 @@ def distill(
         dev=() if dev is None else pairs_of(dev, has_source=True),
         texts=texts_of(sources, where="sources"),
         beam=require_type("beam", beam, Beam),
-        settings=dict(settings or {}),
+        settings=settings_of(settings),
         device=device,
         force=require_type("force", force, bool),
         console=Terminal(stderr=True, quiet=quiet),
@@ -207,7 +204,7 @@ def compare(
         test=as_paths(test, where="test"),
         seeds=require_type("seeds", seeds, Seeds),
         sizes=[require_type("sizes", size, int) for size in sizes],
-        settings=dict(settings or {}),
+        settings=settings_of(settings),
         table=table,
         request=EvaluationOptions(**others),
         device=device,
@@ -237,12 +234,13 @@ def cross_validate(
     values: dict[str, dict[str, Any]] = {"data": {"train": paths} | dict(table.given()), "model": {}}
     if model is not None:
         values["model"]["name"] = model
-    config = make_config(values, dict(settings or {}), settings_where="settings")
+    own_settings = settings_of(settings)
+    config = make_config(values, own_settings, settings_where="settings")
     return cross_validate_files(
         config,
         Path(out),
         require_type("folds", folds, int),
-        given=frozenset(given_keys(values, dict(settings or {}))),
+        given=frozenset(given_keys(values, own_settings)),
         request=EvaluationOptions(**others),
         device=device,
         console=Terminal(stderr=True, quiet=quiet),
@@ -272,11 +270,12 @@ def tune(
     for name, paths in files.items():
         if paths:
             values["data"][name] = [str(path.absolute()) for path in paths]
-    config = make_config(values, dict(settings or {}), settings_where="settings")
+    own_settings = settings_of(settings)
+    config = make_config(values, own_settings, settings_where="settings")
     return tune_settings(
         config,
         Path(out),
-        given=frozenset(given_keys(values, dict(settings or {}))),
+        given=frozenset(given_keys(values, own_settings)),
         budget=Budget(trials, minutes),
         jobs=require_type("jobs", jobs, int),
         device=device,
@@ -286,6 +285,14 @@ def tune(
 
 OWN_ARGUMENTS = {"model.name": "model", "data.train": "data", "data.dev": "dev"}
 """Settings that `train` takes as an argument."""
+
+
+def settings_of(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings by dotted keys, whether given by key or by section; ConfigError for what is no mapping."""
+    if settings is not None and not isinstance(settings, Mapping):
+        fix = 'give a dict: settings={"model.width": 128}'
+        raise ConfigError(f"must be a dict of keys and values, not {settings!r}", where="settings", fix=fix)
+    return dotted(settings or {})
 
 
 def unknown_argument(name: str, known: Collection[str]) -> ConfigError:
