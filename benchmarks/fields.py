@@ -144,7 +144,7 @@ def main() -> None:
         if min(len(fields), len(text)) > 1:
             value, (low, high), p = seed_difference(fields, text)
             numbers = f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}"
-            print(f"fields against text, {', '.join(group)}: {numbers}, {len(text[0].statistics):,} items")
+            print(f"fields against text, {', '.join(sets)}: {numbers}, {len(text[0].statistics):,} items")
 
 
 def pooled(measured: Sequence[Row], way: str, names: Sequence[str]) -> list[Measured]:
