@@ -1,4 +1,4 @@
-"""Products in pieces and fast softmaxes against plain NumPy."""
+"""Products in blocks and fast softmaxes against plain NumPy."""
 
 from __future__ import annotations
 
@@ -6,25 +6,38 @@ import numpy as np
 import pytest
 
 import seq2see.runtime.arithmetic
-from seq2see.runtime.arithmetic import Matrix, RowScalars, log_softmax_rows, softmax, softmax_rows
+from seq2see.runtime.arithmetic import Matrix, RowScalars, in_blocks, log_softmax_rows, softmax, softmax_rows
 
 
-@pytest.mark.parametrize("small", [100, 2_000, 1_000_000])
-def test_products_are_the_same_in_pieces(small: int, monkeypatch) -> None:
+@pytest.mark.parametrize("outputs", [16, 48, 50, 7, 400])
+@pytest.mark.parametrize(("small", "large"), [(100, 10**9), (2_000, 10**9), (10**6, 10**9), (10**6, 10), (20_000, 10)])
+def test_products_are_the_same_in_blocks(small: int, large: int, outputs: int, monkeypatch) -> None:
     monkeypatch.setattr(seq2see.runtime.arithmetic, "SMALL", small)
-    weights = np.random.standard_normal((5, 50))
+    monkeypatch.setattr(seq2see.runtime.arithmetic, "LARGE", large)
+    weights = np.random.standard_normal((5, outputs))
     matrix = Matrix(weights)
     for rows in range(1, 20):
         x = np.random.standard_normal((rows, 5))
         assert np.allclose(matrix(x), x @ weights, rtol=0, atol=1e-12)
         wide = np.zeros((rows, 8))
         wide[:, 3:] = x
-        out = np.empty((rows, 50))
+        out = np.empty((rows, outputs))
         assert matrix(wide[:, 3:], out) is out
         assert np.allclose(out, x @ weights, rtol=0, atol=1e-12)
-    assert bool(matrix.pieces) == (small < 16 * 5 * 50)
-    for rows, pieces in matrix.pieces.items():
-        assert all(rows * piece.size <= max(small, 16 * 5 * rows) for _, piece in pieces)
+    assert (matrix.blocks is not None) == (weights.size >= large or 16 * weights.size > small)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "width", "left"),
+    [(256, 1024, 128, 0), (1024, 256, 32, 0), (256, 768, 192, 0), (256, 5000, 208, 8), (8192, 100, 16, 4)],
+)
+def test_blocks_hold_every_column_once(inputs: int, outputs: int, width: int, left: int) -> None:
+    weights = np.arange(inputs * outputs, dtype=np.float32).reshape(inputs, outputs)
+    blocks, rest = in_blocks(weights)
+    assert blocks.shape == (outputs // width, inputs, width)
+    assert rest.shape == (inputs, left)
+    assert np.array_equal(np.concatenate([*blocks, rest], 1), weights)
+    assert blocks.flags.c_contiguous
 
 
 @pytest.mark.parametrize("rows", [1, 4])

@@ -15,46 +15,58 @@ EPSILON = 1e-5
 """PyTorch's LayerNorm adds this to the variance."""
 
 FEW_ROWS = 16
-"""Up to this number of rows a product is computed in pieces."""
+"""Up to this number of rows a product with a large matrix is computed in blocks."""
 
 SMALL = 1_000_000
 """OpenBLAS multiplies without packing its operands if the product of the three sizes is at most this."""
+
+LARGE = 200_000
+"""From this number of weights on, blocks are faster for 2 rows already; below, only where the whole isn't `SMALL`."""
 
 
 class Matrix:
     """Weights [I O] that rows are multiplied by.
 
     They are the transpose of the saved weights: as fast for one row, faster for several. For the few rows of a beam,
-    packing a large matrix takes longer than the product; in pieces small enough to skip it, 4 to 8 rows take a half to
-    a third of the time.
+    packing a large matrix takes longer than the product. In blocks of columns that are small enough to skip it, one
+    behind the other in memory, 2 to 16 rows take a half; such a matrix is kept twice once it has been needed.
     """
 
-    __slots__ = ("pieces", "whole")
+    __slots__ = ("blocks", "whole")
 
     def __init__(self, whole: Array) -> None:
         self.whole = contiguous(whole)
-        self.pieces: dict[int, list[tuple[slice, Array]]] = {}
-        """By number of rows: slices of columns, and their weights."""
+        self.blocks: tuple[Array, Array] | None = None
+        """Blocks of columns [N I W], and the columns left over [I O-N·W]."""
 
     def __call__(self, x: Array, out: Array | None = None) -> Array:
         """[R I] to [R O]; `out` must be contiguous."""
-        rows = len(x)
-        if rows == 1 or rows > FEW_ROWS or rows * self.whole.size <= SMALL:
+        rows, size = len(x), self.whole.size
+        if rows == 1 or rows > FEW_ROWS or (size < LARGE and rows * size <= SMALL):
             return x.dot(self.whole, out)
         if out is None:
             out = np.empty((rows, self.whole.shape[1]), x.dtype)
-        if rows not in self.pieces:
-            self.pieces[rows] = self.cut(rows)
-        for columns, piece in self.pieces[rows]:
-            np.matmul(x, piece, out[:, columns])
+        blocks, rest = self.blocks = self.blocks or in_blocks(self.whole)
+        number, _, width = blocks.shape
+        cut = number * width
+        np.matmul(x, blocks, out[:, :cut].reshape(rows, number, width).transpose(1, 0, 2))
+        if rest.size:
+            np.matmul(x, rest, out[:, cut:])
         return out
 
-    def cut(self, rows: int) -> list[tuple[slice, Array]]:
-        """Pieces small enough for this number of rows, of a multiple of 16 columns each."""
-        inputs, outputs = self.whole.shape
-        width = max(1, SMALL // (16 * rows * inputs)) * 16
-        cuts = [slice(begin, min(begin + width, outputs)) for begin in range(0, outputs, width)]
-        return [(columns, self.whole[:, columns]) for columns in cuts]
+
+def in_blocks(whole: Array) -> tuple[Array, Array]:
+    """The columns of a matrix [I O] in blocks [N I W] that suit `FEW_ROWS`, and those left over.
+
+    W is a multiple of 16; of the suitable ones the largest that leaves the fewest columns over.
+    """
+    inputs, outputs = whole.shape
+    most = max(1, SMALL // (16 * FEW_ROWS * inputs))
+    width = min((16 * n for n in range(most, most // 2, -1)), key=lambda width: outputs % width)
+    number = outputs // width
+    cut = number * width
+    blocks = contiguous(whole[:, :cut].reshape(inputs, number, width).transpose(1, 0, 2))
+    return blocks, contiguous(whole[:, cut:])
 
 
 class Linear:
