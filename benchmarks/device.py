@@ -1,4 +1,4 @@
-"""All that is to be known of a GPU, or of another device, in some ten minutes.
+"""What a GPU, or another device, does with this package, in one run.
 
     python benchmarks/device.py --device cuda [--size full] [--out results.json]
 
@@ -7,9 +7,11 @@ It makes its own data, so it needs nothing but the package, and prints each figu
 - products: two large matrices, in float32 (as PyTorch multiplies by default) and bfloat16: the ceiling
 - training: target tokens per second of updates, their products as a share of that ceiling, peak memory of the device
 - answers: texts per second, greedily and with a beam of 5, alone and in batches of 128
-- the same: whether answers alone, in a batch and with more padding beside them are the same texts, how far their
-  log-probabilities differ, and whether the same training twice gives the same weights to the bit
-- attention: which kernels of scaled dot-product attention run in each precision
+- same answers: whether answers alone, in a batch and with more padding beside them are the same texts, and how far
+  their log-probabilities differ
+- same weights: whether the same training twice gives the same weights to the bit, as it is and with PyTorch's
+  deterministic algorithms
+- attention: which kernels of scaled dot-product attention run in each precision, forward
 
 What a device can't do has its reason in place of a figure.
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -27,6 +30,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic algorithms need, before CUDA starts
 
 import numpy as np
 import torch
@@ -59,6 +64,7 @@ SIZES = {
     "small": Size(1024, 128, 2, 500, 2048, 10, 128, 8),
     "tiny": Size(64, 16, 1, 40, 256, 2, 8, 2),
 }
+MODELS = ("bidirectional", "transformer")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 ROUNDS = 3
 
@@ -134,13 +140,16 @@ def products(size: Size, device: torch.device) -> Iterator[dict[str, Any]]:
 def trainings(size: Size, device: torch.device, ceilings: dict[str, float]) -> Iterator[dict[str, Any]]:
     """Rows of updates."""
     examples, sizes = examples_of(made_pairs(size, 20 * size.texts))
-    for name in ("bidirectional", "transformer"):
+    for name in MODELS:
         for precision in PRECISIONS:
+            if (name, precision, device.type) == ("bidirectional", "bfloat16", "cuda"):
+                yield {"model": name, "precision": precision, "reason": "cuDNN's LSTM runs in float16 there"}
+                continue
 
-            def work(name: str = name, precision: str = precision) -> dict[str, Any]:
+            def work(name: str = name, precision: Any = precision) -> dict[str, Any]:
                 network = build(resolve(options_of(name, size)), sizes)
                 options = replace(of_batches(size), precision=precision)
-                running = updates(network.to(device), examples, options, device=device)
+                running = updates(network, examples, options, device=device)
                 list(islice(running, 3))
                 if device.type == "cuda":
                     torch.cuda.reset_peak_memory_stats()
@@ -151,9 +160,10 @@ def trainings(size: Size, device: torch.device, ceilings: dict[str, float]) -> I
                 rate = tokens / (time.perf_counter() - start)
                 weights = sum(each.numel() for each in network.parameters() if each.dim() > 1)
                 tables = [each.weight for each in network.modules() if isinstance(each, torch.nn.Embedding)]
-                multiplied = weights - sum(each.numel() for each in tables)
+                output = network.decoder.output.weight  # may be the table of the target's tokens
+                multiplied = weights - sum(each.numel() for each in tables if each is not output)
                 # Forward and twice that backward, 2 operations each; a pair has about as many tokens on each side.
-                share = 6 * multiplied * rate / 1e12 / ceilings.get(precision, float("nan"))
+                share = 6 * multiplied * rate / 1e12 / ceilings[precision] if precision in ceilings else None
                 row = {"target_tokens_per_second": rate, "share_of_product": share}
                 return row | ({"peak_mib": torch.cuda.max_memory_allocated() / 2**20} if device.type == "cuda" else {})
 
@@ -167,10 +177,11 @@ def trained(name: str, size: Size, device: torch.device, folder: Path) -> seq2se
     settings = {f"model.{key}": value for key, value in chosen.items()} | {"training.max_updates": 2 * size.updates}
     kind = {"text.source": "words", "text.target": "words", "text.min_count": 1, "training.batch_tokens": 2048}
     pairs = made_pairs(size, 4 * size.texts)
+    on: Any = device.type
     seq2see.train(
-        pairs, dev=pairs[:20], model=name, out=folder, settings=settings | kind, device=device.type, quiet=True
+        pairs, dev=pairs[:20], model=name, out=folder, settings=settings | kind, device=on, quiet=True
     )
-    return seq2see.load(folder, engine="torch", device=device.type)
+    return seq2see.load(folder, engine="torch", device=on)
 
 
 def answers(model: seq2see.Model, name: str, size: Size, device: torch.device) -> Iterator[dict[str, Any]]:
@@ -209,25 +220,30 @@ def same_answers(model: seq2see.Model, name: str, size: Size) -> Iterator[dict[s
         yield measured({"model": name, "beam": beam}, work)
 
 
-def same_weights(name: str, size: Size, device: torch.device) -> dict[str, Any]:
-    """Whether the same training twice gives the same bits, with torch's deterministic kernels."""
+def same_weights(name: str, size: Size, device: torch.device) -> Iterator[dict[str, Any]]:
+    """Rows of whether the same training twice gives the same bits."""
     examples, sizes = examples_of(made_pairs(size, 4 * size.texts))
 
     def work() -> dict[str, Any]:
         found = []
         for _ in range(2):
             torch.manual_seed(1)
-            network = build(resolve(options_of(name, size)), sizes).to(device)
+            network = build(resolve(options_of(name, size)), sizes)
             list(islice(updates(network, examples, of_batches(size), device=device), size.updates))
             found.append([each.detach().cpu() for each in network.parameters()])
         first, second = found
         return {"same_bits": all(torch.equal(a, b) for a, b in zip(first, second, strict=True))}
 
-    return measured({"model": name}, work)
+    for is_deterministic in (False, True):
+        torch.use_deterministic_algorithms(is_deterministic, warn_only=True)
+        try:
+            yield measured({"model": name, "deterministic": is_deterministic}, work)
+        finally:
+            torch.use_deterministic_algorithms(False)
 
 
 def kernels(size: Size, device: torch.device) -> Iterator[dict[str, Any]]:
-    """Rows of the kernels of attention, without a mask and with one that hides padding."""
+    """Rows of the kernels of attention, without a mask and with one of True alone."""
     for precision, dtype in PRECISIONS.items():
         for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION):
             for masked in (False, True):
@@ -238,8 +254,8 @@ def kernels(size: Size, device: torch.device) -> Iterator[dict[str, Any]]:
                     x = torch.ones(8, 8, 64, max(16, size.width // 8), dtype=dtype, device=device)
                     mask = torch.ones(8, 1, 1, 64, dtype=torch.bool, device=device) if masked else None
                     with sdpa_kernel(backend):
-                        work = seconds(lambda: scaled_dot_product_attention(x, x, x, attn_mask=mask), device)
-                    return {"microseconds": 1e6 * work}
+                        taken = seconds(lambda: scaled_dot_product_attention(x, x, x, attn_mask=mask), device)
+                    return {"microseconds": 1e6 * taken}
 
                 yield measured({"precision": precision, "kernel": backend.name.lower(), "mask": masked}, work)
 
@@ -251,43 +267,52 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def report(title: str, rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Print the rows as they come, each with its own names."""
-    print(f"\n## {title}\n", flush=True)
-    found = []
-    for row in rows:
-        print("- " + "; ".join(f"{name.replace('_', ' ')}: {shown(value)}" for name, value in row.items()), flush=True)
-        found.append(row)
-    return found
-
-
 def main() -> None:
     """Measure everything on one device."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", choices=["cuda", "mps", "cpu"])
-    parser.add_argument("--size", default="full", choices=SIZES)
-    parser.add_argument("--out", type=Path)
+    sizes = "of models and data: full for a GPU, small for a CPU, tiny to see whether everything runs"
+    parser.add_argument("--size", default="full", choices=SIZES, help=sizes)
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures, written after each section")
     options = parser.parse_args()
     is_there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not is_there[options.device]:
         parser.error(f"{options.device} is unavailable on this machine, or in this build of PyTorch")
     size, device = SIZES[options.size], torch.device(options.device)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     about = torch.cuda.get_device_name() if device.type == "cuda" else device.type
     print(f"# {about}, PyTorch {torch.__version__}, {options.size}")
     results: dict[str, Any] = {"device": about, "torch": torch.__version__, "size": options.size}
-    results["products"] = report("Products", products(size, device))
-    ceilings = {row["precision"]: row["tera_per_second"] for row in results["products"] if "reason" not in row}
-    results["training"] = report("Training", trainings(size, device, ceilings))
-    for name in ("bidirectional", "transformer"):
+
+    def report(section: str, title: str, rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Print each row when it is measured, with its own names, and add them to the file."""
+        print(f"\n## {title}\n", flush=True)
+        found = []
+        for row in rows:
+            cells = (f"{name.replace('_', ' ')}: {shown(value)}" for name, value in row.items())
+            print("- " + "; ".join(cells), flush=True)
+            found.append(row)
+        results.setdefault(section, []).extend(found)
+        if options.out:
+            options.out.write_text(json.dumps(results, indent=1) + "\n")
+        return found
+
+    rows = report("products", "Products", products(size, device))
+    ceilings = {row["precision"]: row["tera_per_second"] for row in rows if "reason" not in row}
+    report("training", "Training", trainings(size, device, ceilings))
+    for name in MODELS:
         with tempfile.TemporaryDirectory() as folder:
-            model = trained(name, size, device, Path(folder) / "run")
-            results.setdefault("answers", []).extend(report(f"Answers: {name}", answers(model, name, size, device)))
-            results.setdefault("same", []).extend(report(f"The same: {name}", same_answers(model, name, size)))
-        results["same"] += report(f"The same weights: {name}", iter([same_weights(name, size, device)]))
-    results["kernels"] = report("Attention", kernels(size, device))
-    if options.out:
-        options.out.write_text(json.dumps(results, indent=1) + "\n")
+            models: list[seq2see.Model] = []
+
+            def train(name: str = name, folder: str = folder, models: list[seq2see.Model] = models) -> dict[str, Any]:
+                models.append(trained(name, size, device, Path(folder) / "run"))
+                return {"parameters": models[0].num_parameters}
+
+            report("models", f"Model: {name}", iter([measured({"model": name}, train)]))
+            for model in models:
+                report("answers", f"Answers: {name}", answers(model, name, size, device))
+                report("same_answers", f"Same answers: {name}", same_answers(model, name, size))
+        report("same_weights", f"Same weights: {name}", same_weights(name, size, device))
+    report("kernels", "Attention", kernels(size, device))
 
 
 if __name__ == "__main__":

@@ -30,12 +30,15 @@ def test_everything_is_measured_on_a_cpu(tmp_path: Path) -> None:
         (model, beam, batch) for model in ("bidirectional", "transformer") for beam in (1, 5) for batch in (1, 128)
     ]
     assert all(row["texts_per_second"] > 0 for row in results["answers"])
-    answered = [row for row in results["same"] if "beam" in row]
+    answered = results["same_answers"]
     assert len(answered) == 4
     for row in answered:
         assert row["other_texts"] == {"in a batch": 0, "with padding": 0}
         assert row["largest_difference"] < 1e-4
-    assert [row["same_bits"] for row in results["same"] if "beam" not in row] == [True, True]
+    assert [(row["deterministic"], row["same_bits"]) for row in results["same_weights"]] == [
+        *((False, True), (True, True)) * 2
+    ]
+    assert all(row["parameters"] > 0 for row in results["models"])
     # A CPU lacks some kernels: the reason stands in place of the time.
     assert all(("reason" in row) != ("microseconds" in row) for row in results["kernels"])
     assert any("microseconds" in row for row in results["kernels"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
-from seq2see.model.products import AfterLoop
+from seq2see.model.products import DeferredGradients
+from seq2see.model.tensors import at_least_float32
 
 TOKENS = 11
 SOURCE = Padded(torch.tensor([[4, 5, 6, 3], [7, 3, 0, 0], [8, 9, 3, 0]]), torch.tensor([4, 2, 3]))
@@ -20,6 +23,10 @@ def new_model(**options):
     return build(resolve(ModelOptions(**options)), Sizes(TOKENS, TOKENS))
 
 
+def loss_of(logits):
+    return at_least_float32(logits).logsumexp(-1).square().mean()
+
+
 def gradients(model, tokens, chunks):
     """The logits of the tokens, read in these chunks, and the gradients of a loss on them."""
     model.zero_grad()
@@ -29,7 +36,7 @@ def gradients(model, tokens, chunks):
         logits, state, _ = model.decoder(chunk, state)
         found.append(logits)
     whole = torch.cat(found, 1)
-    whole.float().logsumexp(-1).square().mean().backward()
+    loss_of(whole).backward()
     return whole.detach(), {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
 
@@ -126,7 +133,99 @@ def test_each_weight_gets_its_gradient_by_one_product_at_any_length(length):
 
 
 def test_one_weight_of_a_loop_is_converted_once():
-    products, weight = AfterLoop(), torch.randn(3, 4, requires_grad=True)
+    products, weight = DeferredGradients(), torch.randn(3, 4, requires_grad=True)
     results = [products.linear(torch.randn(2, 4), weight, None) for _ in range(3)]
     (node,) = {result.grad_fn.next_functions[1][0] for result in results}
-    assert node.name() == "_BeforeLoopBackward"
+    assert node.name() == "_DeferredBackward"
+
+
+def test_a_weight_may_have_two_biases():
+    products, weight = DeferredGradients(), torch.ones(1, 4)
+    found = [products.linear(torch.ones(1, 4), weight, torch.full((1,), each)).item() for each in (0.0, 1.0)]
+    assert found == [4, 5]
+
+
+PARTS = ["encoder", "decoder.embedding", "decoder.layers", "bias", "weight_hidden", "weight_input"]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("frozen", PARTS)
+def test_frozen_parts_have_no_gradients_and_others_theirs(frozen, cell):
+    model = new_model(cell=cell).double()
+    _, expected = gradients(model, READ, 1)
+    model.zero_grad()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(frozen not in name)
+    logits, _, _ = model.decoder(READ, model.decoder.start(model.encode(SOURCE)))
+    loss_of(logits).backward()
+    for name, parameter in model.named_parameters():
+        if frozen in name:
+            assert parameter.grad is None
+        else:
+            torch.testing.assert_close(parameter.grad, expected[name], rtol=0, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("steps", [slice(0, 1), slice(2, 3), slice(4, 5)])
+def test_a_loss_on_some_steps_has_their_gradients(steps):
+    model = new_model().double()
+
+    def found(chunk):
+        model.zero_grad()
+        state, logits = model.decoder.start(model.encode(SOURCE)), []
+        for part in READ.split(chunk, 1):
+            each, state, _ = model.decoder(part, state)
+            logits.append(each)
+        torch.cat(logits, 1)[:, steps].square().sum().backward()
+        return [parameter.grad.clone() for parameter in model.parameters()]
+
+    for own, expected in zip(found(READ.size(1)), found(1), strict=True):
+        torch.testing.assert_close(own, expected, rtol=0, atol=1e-12)
+
+
+def test_gradients_of_inputs_alone_change_no_later_ones():
+    model = new_model().double()
+    _, expected = gradients(model, READ, 1)
+    model.zero_grad()
+    logits, _, _ = model.decoder(READ, model.decoder.start(model.encode(SOURCE)))
+    loss = loss_of(logits)
+    (alone,) = torch.autograd.grad(loss, model.decoder.embedding.weight, retain_graph=True)
+    torch.testing.assert_close(alone, expected["decoder.embedding.weight"])
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=0, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_model_of_16_bits_has_gradients(cell):
+    model = new_model(cell=cell).bfloat16()
+    logits, found = gradients(model, READ, READ.size(1))
+    assert logits.dtype == torch.bfloat16
+    assert {gradient.dtype for gradient in found.values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("frozen", ["nothing", "encoder", "weight_hidden", "everything but the embedding"])
+def test_nothing_is_kept_once_a_graph_is_gone(frozen):
+    model = new_model()
+    for name, parameter in model.named_parameters():
+        wanted = name == "decoder.embedding.weight" if "but" in frozen else frozen not in name
+        parameter.requires_grad_(wanted)
+    for _ in range(3):
+        logits = model.decoder(READ, model.decoder.start(model.encode(SOURCE)))[0]
+        loss_of(logits).backward()
+        assert steps_in_memory()
+        del logits
+    assert not steps_in_memory()
+
+
+def steps_in_memory():
+    """What autograd keeps of each product in a loop."""
+    gc.collect()
+    return [each for each in gc.get_objects() if type(each).__name__ == "_StepBackward"]
+
+
+def test_nothing_is_kept_after_gradients_of_inputs_alone():
+    model = new_model()
+    loss = loss_of(model.decoder(READ, model.decoder.start(model.encode(SOURCE)))[0])
+    torch.autograd.grad(loss, model.decoder.embedding.weight)
+    del loss
+    assert not steps_in_memory()

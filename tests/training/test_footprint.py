@@ -35,6 +35,18 @@ def test_what_long_sentences_keep_is_estimated_from_short_ones(name: str) -> Non
     assert estimate == pytest.approx(saved_bytes(model, source, target), rel=0.05)
 
 
+@pytest.mark.parametrize("name", ["attention", "bidirectional", "input_feeding", "transformer"])
+def test_what_weights_take_in_another_form_does_not_grow_with_the_rows(name: str) -> None:
+    torch.manual_seed(0)
+    model = build(
+        resolve(ModelOptions(name=name, width=128, heads=4 if name == "transformer" else None)), Sizes(50, 60)
+    )
+    footprint = footprint_of(model, longest=1000)
+    rows, source, target = 40, 12, 9
+    estimate = footprint.batch(np.array([rows]), np.array([source]), np.array([target]))[0] - footprint.weights
+    assert estimate == pytest.approx(saved_bytes(model.train(), source, target, rows=rows), rel=0.05)
+
+
 @pytest.mark.parametrize("losses", [{"coverage": 1.0}, {"guided_attention": 1.0}])
 @pytest.mark.parametrize("name", ["bidirectional", "transformer"])
 def test_losses_of_attention_keep_its_weights(name: str, losses: dict[str, float]) -> None:

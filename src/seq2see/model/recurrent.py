@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from seq2see.model.dropout import SequenceDropout
-from seq2see.model.products import PLAIN, Products
+from seq2see.model.products import PLAIN, Products, behind_reset
 from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry
 
@@ -107,14 +107,13 @@ class GRU(nn.Module):
         Where `mask` is False, a state of zeros is unchanged; behind the last real token, outputs are undefined.
         """
         (h,) = state
-        bias_hidden = torch.cat([torch.zeros_like(self.bias[self.width :]), self.bias_hidden])
         if x.size(1) == 1 and mask is None:
-            h = products.gru_step(x[:, 0], h, (self.weight_input, self.weight_hidden, self.bias, bias_hidden))
+            h = products.gru_step(x[:, 0], h, (self.weight_input, self.weight_hidden, self.bias, self.bias_hidden))
             return h[:, None], (h,)
         weight_input: Tensor = self.weight_input
         if mask is not None:
             x, weight_input = with_gates_at_padding(x, mask, weight_input, (0.0, SATURATE, 0.0))
-        weights = [weight_input, self.weight_hidden, self.bias, bias_hidden]
+        weights = [weight_input, self.weight_hidden, self.bias, behind_reset(self.bias, self.bias_hidden)]
         outputs, last = torch.gru(
             x,
             h[None].contiguous(),

@@ -59,7 +59,7 @@ class Stream(NamedTuple):
     positions: Int[Tensor, "R T"] | None = None
     """The positions of the tokens in an encoder; None: 0, 1, … in each row."""
     products: Products = PLAIN
-    """How layers multiply with their weights and with the source."""
+    """How recurrent layers, attention and `Dense` multiply with weights and with the source."""
 
 
 class Layer(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2see.model.dropout import SequenceDropout
-from seq2see.model.products import AfterLoop
+from seq2see.model.products import DeferredGradients
 from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry
 
@@ -66,8 +66,8 @@ class Residual(Wrapper):
 class InputFeeding(Wrapper):
     """Join the inner layer's previous output to its next input, position by position (Luong et al. 2015, section 3.3).
 
-    The only layer that loops over time. Dropout inside the loop draws a new mask at every position. In training,
-    weights get their gradients after the loop.
+    The only layer that loops over time. Dropout inside the loop draws a new mask at every position. Weights,
+    and the source, get their gradients after the loop.
     """
 
     def __init__(self, inner: Layer, width: int) -> None:
@@ -83,7 +83,7 @@ class InputFeeding(Wrapper):
         assert isinstance(fed, Tensor)
         outputs = []
         heads = None if stream.heads is None else ()
-        products = AfterLoop() if torch.is_grad_enabled() and stream.x.size(1) > 1 else stream.products
+        products = DeferredGradients() if torch.is_grad_enabled() and stream.x.size(1) > 1 else stream.products
         for x in stream.x.unbind(1):
             joined = Stream(torch.cat([x[:, None], fed.to(x.dtype)], -1), heads=heads, products=products)
             output, inner_carry = self.inner(joined, inner_carry, reading)

@@ -26,6 +26,7 @@ UNENDING = TrainingOptions(
 
 
 CPU = torch.device("cpu")
+"""Where updates are measured by default."""
 
 
 def updates(

@@ -42,12 +42,14 @@ class Footprint:
     """Per target position."""
     cell: float = 0.0
     """Per pair of a source and a target position."""
+    copies: float = 0.0
+    """What every batch keeps, however many rows it has: weights in another form."""
 
     def batch(self, rows: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Bytes of weights and batches of these numbers of rows and padded lengths, EOS included."""
         s, t = sources.astype(float), targets.astype(float)
         each = self.sentence + self.source * s + self.target * t + self.cell * s * t
-        return np.asarray(self.weights + rows * each)
+        return np.asarray(self.weights + self.copies + rows * each)
 
     def peak(self, rows: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """As `batch`, with the gradients of attention weights and of their scores, which the backward pass needs."""
@@ -82,21 +84,28 @@ def footprint_of(
     with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
         torch.manual_seed(0)
         first = kept(1, 1)
+        twice = saved_bytes(model, u if has_source else 0, u, attention_losses, rows=2 * ROWS)
+        copies = max(0.0, 2 * ROWS * first - twice)
         # Of sums of functions of S or of T alone, this difference is 0.
         cell = (kept(2, 2) - kept(2, 1) - kept(1, 2) + first) / u**2 if has_source else 0.0
         source = (kept(3, 1) - first) / (2 * u) - cell * u if has_source else 0.0
         target = (kept(1, 3) - first) / (2 * u) - cell * u
     model.train(was_training)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    sentence = max(0.0, first - u * (source + target) - cell * u * u)
-    return Footprint(WEIGHT_COPIES * weights, sentence, max(0.0, source), max(0.0, target), max(0.0, cell))
+    sentence = max(0.0, first - copies / ROWS - u * (source + target) - cell * u * u)
+    return Footprint(WEIGHT_COPIES * weights, sentence, max(0.0, source), max(0.0, target), max(0.0, cell), copies)
 
 
 def saved_bytes(
-    model: Seq2Seq, source: int, target: int, attention_losses: Mapping[str, float] = MappingProxyType({})
+    model: Seq2Seq,
+    source: int,
+    target: int,
+    attention_losses: Mapping[str, float] = MappingProxyType({}),
+    *,
+    rows: int = ROWS,
 ) -> int:
-    """Bytes that the forward pass saves for the backward pass, weights not counted, for ROWS sentences of EOS."""
-    sides = (Padded(np.full((ROWS, length), EOS), np.full(ROWS, length)) for length in (source, target))
+    """Bytes that the forward pass saves for the backward pass, weights not counted, for sentences of EOS."""
+    sides = (Padded(np.full((rows, length), EOS), np.full(rows, length)) for length in (source, target))
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
