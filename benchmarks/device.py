@@ -178,9 +178,7 @@ def trained(name: str, size: Size, device: torch.device, folder: Path) -> seq2se
     kind = {"text.source": "words", "text.target": "words", "text.min_count": 1, "training.batch_tokens": 2048}
     pairs = made_pairs(size, 4 * size.texts)
     on: Any = device.type
-    seq2see.train(
-        pairs, dev=pairs[:20], model=name, out=folder, settings=settings | kind, device=on, quiet=True
-    )
+    seq2see.train(pairs, dev=pairs[:20], model=name, out=folder, settings=settings | kind, device=on, quiet=True)
     return seq2see.load(folder, engine="torch", device=on)
 
 
