@@ -177,12 +177,12 @@ def test_forms_from_lemmas_and_tags_read_the_tags_in_each_step() -> None:
     options = TextOptions(source=("characters", "tags"), target="characters")
     _, found = build_examples(options, pairs, has_source=True)
 
-    def chosen(asked: ModelOptions, *, to_align: bool = True) -> tuple[object, ...]:
-        model, _ = choose_model(asked, len(pairs), found if to_align else None, has_tags=True)
+    def chosen(asked: ModelOptions, *, spells_tags: bool = True) -> tuple[object, ...]:
+        model, _ = choose_model(asked, len(pairs), found, spells_tags=spells_tags)
         return model.name, model.tags
 
     assert chosen(ModelOptions()) == ("bidirectional", "every_step")
-    assert chosen(ModelOptions(), to_align=False) == ("bidirectional", "source")
+    assert chosen(ModelOptions(), spells_tags=False) == ("bidirectional", "source")
     assert chosen(ModelOptions(tags="source")) == ("bidirectional", "source")
     assert chosen(ModelOptions(name="transformer")) == ("transformer", "source")
 
@@ -193,7 +193,7 @@ def test_many_forms_from_lemmas_and_tags_are_left_to_attention() -> None:
     options = TextOptions(source=("characters", "tags"), target="characters")
     _, found = build_examples(options, pairs, has_source=True)
     names = [
-        choose_model(ModelOptions(), number, found, has_tags=True)[0].name for number in (700, 5_000, 5_001, 7_000)
+        choose_model(ModelOptions(), number, found, spells_tags=True)[0].name for number in (700, 5_000, 5_001, 7_000)
     ]
     assert names == ["transducer", "transducer", "bidirectional", "bidirectional"]
     spelled = [
@@ -213,6 +213,29 @@ def test_more_pairs_are_never_given_fewer_updates() -> None:
         for number in (2, 50, 100, 150, 500, 800, 2000, 5000, 9000, 30_000, 70_000, 500_000, 10_000_000)
     ]
     assert updates == sorted(updates)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_spelled", "name", "expected"),
+    [
+        (99_999, True, None, (32, 0.3)),
+        (100_000, True, None, (128, 0.2)),
+        (100_000, False, None, (32, 0.3)),
+        (100_000, True, "transformer", (32, 0.3)),
+    ],
+)
+def test_many_words_are_learned_in_larger_batches(
+    number: int, is_spelled: bool, name: str | None, expected: tuple[int, float]
+) -> None:
+    model, _ = choose_model(ModelOptions(name=name), number, is_spelled=is_spelled)
+    has_blocks = name is not None
+    chosen, _ = choose_training(
+        TrainingOptions(), examples(number), can_match=True, has_blocks=has_blocks, is_spelled=is_spelled
+    )
+    assert (chosen.batch_size, model.dropout) == expected
+    asked = choose_training(TrainingOptions(batch_size=7), examples(number), can_match=True, is_spelled=is_spelled)[0]
+    assert asked.batch_size == 7
+    assert choose_model(ModelOptions(dropout=0.5), number, is_spelled=is_spelled)[0].dropout == 0.5
 
 
 def test_nothing_is_left_open() -> None:

@@ -259,7 +259,7 @@ def plan_run(
         len(data.train),
         to_align,
         has_pictures="picture" in kinds,
-        has_tags="tags" in kinds and len(kinds) > 1,
+        spells_tags=is_new and "tags" in kinds and len(kinds) > 1 and can_align(text, codecs),
         is_spelled=text.source in SPELLED,
         has_many_translations=has_many,
     )
@@ -305,6 +305,7 @@ def plan_run(
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
         is_small_transformer=has_many and is_small_transformer(model),
+        is_spelled=text.source in SPELLED,
         has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,
     )

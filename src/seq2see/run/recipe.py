@@ -43,6 +43,8 @@ better: docs/defaults.md."""
 SPELLED = ("characters", "graphemes")
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
+MANY_SPELLED, MANY_SPELLED_BATCH, MANY_SPELLED_DROPOUT = 100_000, 128, 0.2
+"""From this number of pairs on, of sources that are characters: pairs per update, and dropout (docs/defaults.md)."""
 PICTURE_DROPOUT = 0.1
 """Dropout where the source has pictures (docs/sources.md)."""
 TRANSFORMER = "transformer"
@@ -84,7 +86,7 @@ def choose_model(
     examples: Examples | None = None,
     *,
     has_pictures: bool = False,
-    has_tags: bool = False,
+    spells_tags: bool = False,
     is_spelled: bool = False,
     has_many_translations: bool = False,
 ) -> tuple[ModelOptions, list[str]]:
@@ -92,9 +94,9 @@ def choose_model(
 
     For these examples, whose targets are spelled in characters or symbols, a transducer may be chosen, where a
     monotonic alignment explains most of the targets. For many translations a Transformer is chosen. Neither is ever
-    chosen together with options that it hasn't. `has_pictures` and `has_tags` say whether the source has any,
-    `is_spelled` whether it is characters and nothing else, `has_many_translations` whether the pairs are sentences and
-    their translations.
+    chosen together with options that it hasn't. `has_pictures` says whether the source has any, `spells_tags` whether
+    targets of characters or symbols have sources of tags beside a text, `is_spelled` whether the source is characters
+    and nothing else, `has_many_translations` whether the pairs are sentences and their translations.
     """
     notes = []
     if options.name is None:
@@ -112,8 +114,10 @@ def choose_model(
                 why = f"{ARCHITECTURES[name].summary}, since {aligned}"
         options = replace(options, name=name)
         notes.append(f"model: {name} ({why}; choose another with --model)")
-    if has_tags and examples is not None and options.name == DEFAULT and options.tags is None:
+    if spells_tags and options.name == DEFAULT and options.tags is None:
         options = replace(options, tags="every_step")
+    if is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and options.dropout is None:
+        options = replace(options, dropout=MANY_SPELLED_DROPOUT)
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
     if options.name == TRANSFORMER and has_many_translations and options.width is None:
@@ -177,6 +181,7 @@ def choose_training(
     can_match: bool,
     has_blocks: bool = False,
     is_small_transformer: bool = False,
+    is_spelled: bool = False,
     has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
@@ -184,8 +189,9 @@ def choose_training(
 
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
-    small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `has_penalty` says
-    whether a length penalty matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
+    small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `is_spelled` says
+    whether the source is characters and nothing else, `has_penalty` whether a length penalty matters to its beam.
+    `epoch_examples` gives the examples of each epoch if they differ.
     """
     if options.metric not in (None, "loss"):
         if not examples.source_ids.size:
@@ -198,7 +204,9 @@ def choose_training(
     if is_small_transformer and not batch_size and not batch_tokens:
         batch_tokens = TRANSLATION_TOKENS
     elif not batch_size and not batch_tokens:
-        batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MAX_TOKENS
+        are_many = is_spelled and num_pairs >= MANY_SPELLED and not has_blocks
+        most = MANY_SPELLED_BATCH if are_many else 32
+        batch_size, batch_tokens = min(most, max(8, num_pairs // 8)), MAX_TOKENS
     options = replace(options, batch_size=batch_size, batch_tokens=batch_tokens)
     sampler = sampler_of(examples, options)
     # One pool is a good enough estimate for the message; with max_epochs the batches are counted exactly.
