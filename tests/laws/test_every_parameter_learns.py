@@ -84,7 +84,7 @@ def test_it_notices_scores_cut_off(blueprint, new_model, new_batch, monkeypatch)
     model = new_model(blueprint("attention", score="additive"))
     score = next(module for module in model.modules() if isinstance(module, Attend)).score
     run = score.forward
-    score.forward = lambda queries, keys: run(queries, keys).detach()
+    score.forward = lambda *given: run(*given).detach()
     with pytest.raises(AssertionError, match="score"):
         check_every_parameter_learns(model, new_batch(model))
 
