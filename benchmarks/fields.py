@@ -21,15 +21,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
+from small_data import by_seed, difference_of
 
 import seq2see
 from seq2see.config import parse_setting
-from seq2see.metrics import METRICS, Measured, seed_difference
+from seq2see.metrics import METRICS, Measured
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
 
@@ -142,18 +141,14 @@ def main() -> None:
     for sets in [[name] for name in names] + [names] * (len(names) > 1):
         fields, text = (pooled(measured, way, sets) for way in ("fields", "text"))
         if min(len(fields), len(text)) > 1:
-            value, (low, high), p = seed_difference(fields, text)
-            numbers = f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}"
-            print(f"fields against text, {', '.join(sets)}: {numbers}, {len(text[0].statistics):,} items")
+            print(f"fields against text, {', '.join(sets)}: {difference_of(fields, text)} items")
 
 
 def pooled(measured: Sequence[Row], way: str, names: Sequence[str]) -> list[Measured]:
     """For each seed the answers to the items of these sets, in the same order both ways."""
-    by_seed: dict[int, list[Measured]] = {}
-    for facts, exact in measured:
-        if facts["sources"] == way and facts["set"] in names:
-            by_seed.setdefault(facts["seed"], []).append(exact)
-    return [replace(own[0], statistics=np.concatenate([each.statistics for each in own])) for own in by_seed.values()]
+    return by_seed(
+        (facts["seed"], exact) for facts, exact in measured if facts["sources"] == way and facts["set"] in names
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -155,13 +155,11 @@ def print_tables(found: Sequence[Row]) -> None:
     first, *others = dict.fromkeys(row.asked for row in found)
     for size in dict.fromkeys(row.size for row in found):
         for model in others:
-            for beam in BEAMS:
-                ours, theirs = (pooled(found, each, size, beam) for each in (model, first))
+            for width in BEAMS:
+                ours, theirs = (pooled(found, each, size, width) for each in (model, first))
                 if len(ours) > 1:
-                    value, (low, high), p = seed_difference(theirs, ours)
-                    numbers = f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}"
-                    sources = f"{len(ours[0].statistics):,} sources"
-                    print(f"{model} against {first}, {size:,} pairs, beam {beam}: {numbers}, {sources}")
+                    difference = difference_of(theirs, ours)
+                    print(f"{model} against {first}, {size:,} pairs, beam {width}: {difference} sources")
 
 
 def spread_of(values: Sequence[float]) -> str:
@@ -174,11 +172,21 @@ def spread_of(values: Sequence[float]) -> str:
 
 def pooled(found: Sequence[Row], model: str, size: int, beam: int) -> list[Measured]:
     """For each seed the answers to the sources of all sets, in the same order for all models."""
-    by_seed: dict[int, list[Measured]] = {}
-    for row in found:
-        if (row.asked, row.size) == (model, size):
-            by_seed.setdefault(row.facts["seed"], []).append(row.exact[beam])
-    return [replace(own[0], statistics=np.concatenate([each.statistics for each in own])) for own in by_seed.values()]
+    return by_seed((row.facts["seed"], row.exact[beam]) for row in found if (row.asked, row.size) == (model, size))
+
+
+def by_seed(measured: Iterable[tuple[int, Measured]]) -> list[Measured]:
+    """For each seed the answers to the items of all its measurements."""
+    found: dict[int, list[Measured]] = {}
+    for seed, exact in measured:
+        found.setdefault(seed, []).append(exact)
+    return [replace(own[0], statistics=np.concatenate([each.statistics for each in own])) for own in found.values()]
+
+
+def difference_of(ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
+    """The difference of the means over seeds in points, its 95 % interval, p, and the number of items."""
+    value, (low, high), p = seed_difference(ours, theirs)
+    return f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {p:.4f}, {len(ours[0].statistics):,}"
 
 
 if __name__ == "__main__":

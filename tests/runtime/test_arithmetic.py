@@ -26,6 +26,9 @@ def test_products_are_the_same_in_blocks(small: int, large: int, outputs: int, m
         assert np.allclose(out, x @ weights, rtol=0, atol=1e-12)
     is_aligned = weights.size >= large and outputs == 512
     assert (matrix.blocks is not None) == (is_aligned or 16 * weights.size > small)
+    if matrix.blocks is not None:
+        _, inputs, width = matrix.blocks[0].shape
+        assert 16 * inputs * width <= max(small, 16 * 5 * 16)
 
 
 @pytest.mark.parametrize(
