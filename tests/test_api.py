@@ -63,7 +63,7 @@ def test_dev_may_be_pairs_or_a_path(tmp_path: Path, quick: dict[str, Any], capsy
     (tmp_path / "dev.tsv").write_text("ab\tba\n")
     for number, dev in enumerate(([("ab", "ba")], tmp_path / "dev.tsv")):
         seq2see.train(PAIRS, dev=dev, out=tmp_path / str(number), settings=quick, device="cpu")
-        assert "15 pairs to train on, 1 dev pairs" in capsys.readouterr().err
+        assert "15 pairs to train on, 1 dev pair\n" in capsys.readouterr().err
 
 
 def test_quiet_says_nothing_and_loud_says_it_on_stderr(

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 import seq2see
-from seq2see.console import Terminal, results, say, say_to, show, show_json, updates_of
+from seq2see.console import Terminal, counted, results, say, say_to, show, show_json
 from seq2see.printable import ISOLATES
 
 HOSTILE = "\x1b]0;owned\x1b\\\x9b2J\u202eevil"
@@ -132,4 +132,4 @@ def test_json_has_every_script_and_stands_for_bytes_by_their_escapes(capsys: pyt
 
 
 def test_one_update_is_no_plural() -> None:
-    assert [updates_of(count) for count in (0, 1, 1200)] == ["0 updates", "1 update", "1,200 updates"]
+    assert [counted(count, "update") for count in (0, 1, 1200)] == ["0 updates", "1 update", "1,200 updates"]

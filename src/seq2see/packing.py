@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from seq2see.console import counted
 from seq2see.data import Pair
 from seq2see.data.given import pairs_of
 from seq2see.data.options import TableOptions, known_from
@@ -55,7 +56,9 @@ class ParityReport:
     def lines(self) -> list[str]:
         """For the terminal and the card."""
         found = [
-            "checked on {:,} pairs, before packing (engine {}) and after (engine {})".format(self.count, *self.engines)
+            "checked on {}, before packing (engine {}) and after (engine {})".format(
+                counted(self.count, "pair"), *self.engines
+            )
         ]
         if self.same is not None and self.exact_match is not None:
             found.append(f"identical predictions: {self.same:,} of {self.count:,} (greedy)")

@@ -108,7 +108,7 @@ def test_errors_write_nothing(content: bytes, output: str, what: str, tmp_path: 
 def test_parallel_files_of_different_lengths_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.en").write_text("a\nb\n")
     (tmp_path / "x.de").write_text("1\n")
-    with pytest.raises(DataError, match="2 lines and 1 lines"):
+    with pytest.raises(DataError, match="2 lines and 1 line\n"):
         clean([tmp_path / "x.en", tmp_path / "x.de"], tmp_path / "clean.tsv")
     with pytest.raises(ConfigError, match="found 2"):
         clean([tmp_path / "a.tsv", tmp_path / "b.tsv"], tmp_path / "clean.tsv")

@@ -191,7 +191,7 @@ def test_a_prepared_corpus_leaves_out_the_same(files: tuple[Path, Path], tmp_pat
     run = tmp_path / "run"
     config = make_config({}, SMALL | {"data.train": [str(corpus.folder)]})
     train(config, run, device="cpu", console=console)
-    assert "train: 1 pairs were left out when the corpus was prepared" in console.export_text()
+    assert "train: 1 pair left out when the corpus was prepared" in console.export_text()
     trained(long, long, tmp_path / "direct", data__longest=4)
     for name in ("model.safetensors", "source.vocabulary.json"):
         assert (run / "model" / name).read_bytes() == (tmp_path / "direct" / "model" / name).read_bytes()

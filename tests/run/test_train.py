@@ -609,7 +609,7 @@ def test_lines_left_out_are_counted_and_the_first_is_named(
 def test_text_in_another_unicode_form_is_said(config: Callable[..., Config], tmp_path: Path, tiny_pairs: Path) -> None:
     path = tmp_path / "nfd.tsv"
     path.write_text(tiny_pairs.read_text() + "e\u0301a\ta\u0301\n", encoding="utf-8")
-    assert "1 pairs were not in Unicode form NFC" in said_by(config(data__train=str(path)), tmp_path / "r")
+    assert "1 pair not in Unicode form NFC" in said_by(config(data__train=str(path)), tmp_path / "r")
 
 
 def test_all_kinds_of_files_make_the_same_model(

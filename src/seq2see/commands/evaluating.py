@@ -31,7 +31,7 @@ from seq2see.commands.options import (
 )
 from seq2see.commands.terminal import leading_runs
 from seq2see.commands.training_request import training_request
-from seq2see.console import invalid_lines, say, show, show_json
+from seq2see.console import counted, say, show, show_json
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
 
@@ -123,7 +123,7 @@ def evaluate(
         say=say,
     )
     if found.num_left_out:
-        say(f"skipped {invalid_lines(found.num_left_out)}")
+        say(f"skipped {counted(found.num_left_out, 'invalid line')}")
     if errors is not None:
         say(f"wrong predictions, the worst by {found.ranked_by} first: {errors}")
     if json:

@@ -37,7 +37,7 @@ from seq2see.commands.options import (
 )
 from seq2see.commands.terminal import leading_runs, opened, requests_of, require_other
 from seq2see.commands.unanswered import Unanswered, said_by_us
-from seq2see.console import invalid_lines, say
+from seq2see.console import counted, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
 from seq2see.inference.options import AlignmentFormat, Format
@@ -261,5 +261,5 @@ def given_pairs(model: Predictor, files: Sequence[str], table: TableOptions, *, 
     if found.format is not None and (said := found.format.describe()):
         say(f"{' '.join(files)}: {said}")
     if found.skipped:
-        say(f"skipped {invalid_lines(found.skipped)}")
+        say(f"skipped {counted(found.skipped, 'invalid line')}")
     return found.pairs

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from seq2see.config import Config, option
-from seq2see.console import Terminal, say_to, updates_of
+from seq2see.console import Terminal, counted, say_to
 from seq2see.curves.history import read_history
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, UserError
@@ -94,7 +94,7 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
     done = trained.finished
     if done.reason == INTERRUPTED:
         return False
-    say(f"{position} {run.name}: {metrics_text(done.metrics)}; {updates_of(done.update)}, {done.seconds:.0f} s")
+    say(f"{position} {run.name}: {metrics_text(done.metrics)}; {counted(done.update, 'update')}, {done.seconds:.0f} s")
     return True
 
 

@@ -10,14 +10,13 @@ if TYPE_CHECKING:
     from seq2see.console.messages import (
         LOSSES,
         Writable,
-        invalid_lines,
+        counted,
         results,
         say,
         show,
         show_json,
         shown_counts,
         shown_tokens,
-        updates_of,
     )
     from seq2see.console.terminal import Terminal, print_line, say_to
 
@@ -25,7 +24,7 @@ __all__ = [
     "LOSSES",
     "Terminal",
     "Writable",
-    "invalid_lines",
+    "counted",
     "print_line",
     "results",
     "say",
@@ -34,13 +33,12 @@ __all__ = [
     "show_json",
     "shown_counts",
     "shown_tokens",
-    "updates_of",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "messages": "LOSSES Writable invalid_lines results say show show_json shown_counts shown_tokens updates_of",
+        "messages": "LOSSES Writable counted results say show show_json shown_counts shown_tokens",
         "terminal": "Terminal print_line say_to",
     },
 )

@@ -99,14 +99,9 @@ def say(message: object) -> None:
     Forgiving(stream).write(printable(f"{message}") + "\n")
 
 
-def invalid_lines(count: int) -> str:
-    """ "1 invalid line", "2 invalid lines"."""
-    return f"{count:,} invalid line{'' if count == 1 else 's'}"
-
-
-def updates_of(count: int) -> str:
+def counted(count: int, noun: str) -> str:
     """Such as `1 update` and `1,200 updates`."""
-    return f"{count:,} update{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def shown_tokens(token_lists: Iterable[Iterable[str]], most: int = 5) -> str:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from seq2see.config import Config
-from seq2see.console import say_to
+from seq2see.console import counted, say_to
 from seq2see.corpus import parts, passes
 from seq2see.corpus.corpus import FORMAT
 from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result, result_file
@@ -134,7 +134,7 @@ class Preparation:
             path = file_of(problems[0], [Path(name) for name in self.config.data.train])
             advice = diagnosis_of_file(path, self.columns, faults_of(problems))
             raise bad_lines(problems, whole["skipped"], num_lines, advice, path=path, is_all=not whole["pairs"])
-        self.say(f"{whole['pairs']:,} pairs in {len(self.parts):,} parts")
+        self.say(f"{counted(whole['pairs'], 'pair')} in {counted(len(self.parts), 'part')}")
         if whole["skipped"]:
             first = problems[0]
             self.say(f"skipped {whole['skipped']:,} invalid lines, first {first.origin}: {first.what}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from seq2see.console import Terminal
+from seq2see.console import Terminal, counted
 from seq2see.doctor.characters import runs_right_to_left, visible
 from seq2see.doctor.cleaning import CHANGES, LEFT_OUT, CleaningResult
 from seq2see.doctor.report import DataReport, Example, Finding, SetSizes
@@ -48,14 +48,14 @@ def _lines(report: DataReport, console: Console) -> Iterator[Styled]:
             yield f"  {line}", ""
     yield "", ""
     counts = {severity: sum(each.severity == severity for each in report.findings) for severity in _STYLES}
-    summary = ", ".join(_counted(count, severity) for severity, count in counts.items())
+    summary = ", ".join(counted(count, severity) for severity, count in counts.items())
     verdict = "training would refuse these data" if report.exit_code else "ready for training"
     yield f"{summary}: {verdict}", "bold red" if report.exit_code else "bold green"
 
 
 def _lines_of_sizes(sizes: SetSizes) -> Iterator[Styled]:
-    unusable = f", {_counted(sizes.unusable, 'invalid line')}" if sizes.unusable else ""
-    yield f"{visible(sizes.files, max_characters=200)}: {_counted(sizes.pairs, 'pair')}{unusable}", "bold"
+    unusable = f", {counted(sizes.unusable, 'invalid line')}" if sizes.unusable else ""
+    yield f"{visible(sizes.files, max_characters=200)}: {counted(sizes.pairs, 'pair')}{unusable}", "bold"
     if sizes.format:
         yield f"  {visible(sizes.format, max_characters=400)}", ""
     if not sizes.pairs:
@@ -91,10 +91,6 @@ def _lines_of_finding(finding: Finding, with_files: bool, *, isolate: bool) -> I
         yield f"  fix: {finding.remedy}", ""
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' if count != 1 else ''}"
-
-
 _SINGULAR = {"pairs of files": "pair of files"}
 
 
@@ -118,7 +114,7 @@ def _example(example: Example, *, isolate: bool) -> str:
 
 
 def _lines_of_cleaned(cleaned: CleaningResult) -> Iterator[Styled]:
-    yield f"{cleaned.path}: {_counted(cleaned.pairs, 'pair')} written", "bold"
+    yield f"{cleaned.path}: {counted(cleaned.pairs, 'pair')} written", "bold"
     if cleaned.format:
         yield f"  read as {visible(cleaned.format, max_characters=400)}", ""
     for name, count in cleaned.changed.items():

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.console import counted
 from seq2see.data import open_content
 from seq2see.data.choosing import ChoiceError, beginning, format_of
 from seq2see.data.conversion import NotTextError
@@ -328,7 +329,7 @@ def _compare_ends(
         lengths.append(length)
     if lengths[0] >= ends[1] and lengths[1] >= ends[0]:  # a blank line there is an empty side
         return
-    what = f"{ends[0]:,} lines and {ends[1]:,} lines"
+    what = f"{counted(ends[0], 'line')} and {counted(ends[1], 'line')}"
     fix = "line n of one file must belong to line n of the other; find the missing or additional line"
     faults.add("parallel-lengths", Example(" ".join(map(str, paths)), "", what), fix)
 

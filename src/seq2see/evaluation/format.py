@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from seq2see.console import shown_tokens
+from seq2see.console import counted, shown_tokens
 from seq2see.evaluation.items import LENGTH, NEW
 from seq2see.metrics import Difference, Measured, SeedDifference, Spread, Unit
 
@@ -72,8 +72,8 @@ def baseline_table(runs: RunsReport) -> Iterator[str]:
 def count_line(report: EvaluationReport) -> str:
     """How many items and references there are."""
     if report.outputs.predictions is None:
-        return f"{report.count:,} texts"
-    return f"{report.count:,} items, {report.num_references:,} references"
+        return counted(report.count, "text")
+    return f"{counted(report.count, 'item')}, {counted(report.num_references, 'reference')}"
 
 
 def metric_lines(report: EvaluationReport) -> Iterator[str]:

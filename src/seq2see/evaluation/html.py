@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seq2see.console import counted
 from seq2see.evaluation.format import (
     MOST_SLICES,
     difference_of,
@@ -49,7 +50,7 @@ def score_parts(report: EvaluationReport) -> list[Markup]:
             ]
         )
     head = ["metric", "value", "95 % interval", "note"]
-    caption = f"{report.count:,} items, {report.num_references:,} references"
+    caption = f"{counted(report.count, 'item')}, {counted(report.num_references, 'reference')}"
     perplexity = f"The loss is in nats per target token; perplexity {report.perplexity:,.2f}."
     notes = [perplexity, *interval_lines([report]), *note_lines([report])]
     return [
@@ -122,6 +123,6 @@ def run_parts(runs: RunsReport) -> list[Markup]:
     ]
     numbers = range(1, len(head))
     return [
-        table(head, rows, caption=f"{first.count:,} items", numbers=numbers),
+        table(head, rows, caption=counted(first.count, "item"), numbers=numbers),
         *(paragraph(note, class_="note") for note in notes),
     ]

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from seq2see.console import counted
 from seq2see.evaluation.format import interval, number, spread_of
 from seq2see.evaluation.runs import RunsReport
 from seq2see.evaluation.sizes import SizeScores, size_cells
@@ -55,7 +56,7 @@ def latex_text(runs: RunsReport) -> str:
             cells.append(starred(plus_minus(spread_of(group.spreads[name], scale.unit)), is_apart))
         of_seeds.append([f"mean of {', '.join(escaped(runs.runs[run]) for run in group.runs)}", *cells])
     has_stars = any("^{*}" in cell for row in (*rows, *of_seeds) for cell in row)
-    notes = [f"95\\,\\% intervals in brackets: bootstrap over {runs.reports[0].count:,} items"]
+    notes = [f"95\\,\\% intervals in brackets: bootstrap over {counted(runs.reports[0].count, 'item')}"]
     notes += ["* differs from the first, p <= 0.05"] if has_stars else []
     return "\n".join(tabular("run", scales, [rows, *([of_seeds] if of_seeds else [])], notes))
 

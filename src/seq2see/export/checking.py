@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2see.console import counted
 from seq2see.errors import ConfigError
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import GenerationArguments
@@ -55,8 +56,8 @@ class Check:
         """For the terminal and the file, which has no times, so that the same model gives the same file."""
         greedy, beam = self.same
         return [
-            f"checked in {self.place} on {self.count:,} texts, beside the same weights in NumPy: identical answers "
-            f"{greedy:,} of {self.count:,} (greedy), {beam:,} of {self.count:,} (beam {BEAM})",
+            f"checked in {self.place} on {counted(self.count, 'text')}, beside the same weights in NumPy: "
+            f"identical answers {greedy:,} of {self.count:,} (greedy), {beam:,} of {self.count:,} (beam {BEAM})",
             f"largest difference in the log-probability of an answer: {self.largest_difference:.2g} nats",
         ]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from seq2see.console import counted
 from seq2see.curves.history import LoggedWarning, Point
 from seq2see.evaluation import SliceScores
 from seq2see.metrics import Scale
@@ -138,7 +139,7 @@ def short_training(e: Evidence) -> Advice | None:
     usual = f"{e.setup.usual_updates:,} are the default for this many pairs"
     return Advice(
         "Train longer",
-        f"The run had {e.setup.max_updates:,} updates; {usual}.",
+        f"The run had {counted(e.setup.max_updates, 'update')}; {usual}.",
         f"{sentence(e.setup.longer())}.",
     )
 
@@ -201,7 +202,7 @@ def few_items(e: Evidence) -> Advice | None:
         return None
     return Advice(
         "Test on more pairs",
-        f"With {e.count:,} items the intervals are wide.",
+        f"With {counted(e.count, 'item')} the intervals are wide.",
         f"It takes at least {FEW_ITEMS} items to distinguish runs that differ by a few points.",
     )
 

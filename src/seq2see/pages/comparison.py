@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from seq2see.console import counted
 from seq2see.curves.history import History
 from seq2see.evaluation import RunsReport
 from seq2see.evaluation.html import run_parts, slice_tables
@@ -48,7 +49,7 @@ def write_comparison(
         parts += [element("h3", evaluation.runs[run]), *found] if found else []
     report = evaluation.reports[0]
     files = ", ".join(path.name for path in data)  # the page may be passed on: no folders of its maker's
-    lead = f"{len(evaluation.runs)} runs on {files}, scored on {report.count:,} items of {tested_on}."
+    lead = f"{len(evaluation.runs)} runs on {files}, scored on {counted(report.count, 'item')} of {tested_on}."
     warnings_given = [
         part
         for history in histories

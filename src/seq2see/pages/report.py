@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from seq2see.config import to_toml
-from seq2see.console import updates_of
+from seq2see.console import counted
 from seq2see.curves.history import LoggedWarning, problem_lines
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
@@ -62,7 +62,7 @@ def write_page(out: Path, page: str) -> None:
 def report_page(data: ReportData) -> str:
     """The HTML of the page."""
     report, history = data.report, data.history
-    headline = f"{data.blueprint.name}, scored on {report.count:,} items of {data.tested_on}"
+    headline = f"{data.blueprint.name}, scored on {counted(report.count, 'item')} of {data.tested_on}"
     scores = [*score_parts(report), *(paragraph(note) for note in data.notes)]
     log = [paragraph(line, class_="note") for line in problem_lines([history])]
     return document(
@@ -110,7 +110,9 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     ]
     sizes = ", ".join(f"{name} {getattr(data.blueprint, name)}" for name in ("width", "layers", "dropout"))
     end = history.end
-    course = updates_of(history.last_update) + (f" in {duration(end.seconds)}: {end.reason}" if end else ", not ended")
+    course = counted(history.last_update, "update") + (
+        f" in {duration(end.seconds)}: {end.reason}" if end else ", not ended"
+    )
     dev = f"{data.num_dev:,} dev pairs" if data.num_dev is not None else "dev pairs no longer available"
     return [
         ("model", f"{data.blueprint.name} ({sizes})"),

@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
+from seq2see.console import counted
 from seq2see.markup import Markup, element, escaped, joined
 
 BAR_WIDTH, MIN_BAR_WIDTH = 20, 6
@@ -71,7 +72,7 @@ class TerminalBar:
         left = self.time_left()
         room = options.max_width - cell_len(head) - len(left) - 4
         shown: list[str] = []
-        for number, fact in enumerate((f"{self.completed:,}/{self.total:,} updates", *self.facts), start=1):
+        for number, fact in enumerate((f"{self.completed:,}/{counted(self.total, 'update')}", *self.facts), start=1):
             needed = MIN_BAR_WIDTH if number <= IMPORTANT else BAR_WIDTH
             if cell_len(", ".join([*shown, fact])) > room - needed:
                 break
@@ -109,7 +110,7 @@ class NotebookBar:
     def markup(self, completed: int, facts: Sequence[str]) -> Markup:
         """The bar as HTML."""
         bar = element("progress", "", value=str(completed), max=str(self.total))
-        return joined([bar, escaped(f" {completed:,}/{self.total:,} updates {', '.join(facts)}")])
+        return joined([bar, escaped(f" {completed:,}/{counted(self.total, 'update')} {', '.join(facts)}")])
 
 
 def bar_for(console: Console, total: int, *, label: str = "") -> Bar | None:

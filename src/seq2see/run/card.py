@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from seq2see.console import updates_of
+from seq2see.console import counted
 from seq2see.data import Pair
 from seq2see.data.values import without_folders
 from seq2see.model import ARCHITECTURES, Blueprint
@@ -43,7 +43,7 @@ def card_text(
         f"- {side}: {codec.tokenizer.title}, {len(codec.vocabulary):,} tokens, "
         f"Unicode {codec.tokenizer.normalization}{', lower-cased' if codec.tokenizer.case == 'fold' else ''}"
         f"{protected_text(codec)}; "
-        f"texts of at most {longest[side]:,} tokens"
+        f"texts of at most {counted(longest[side], 'token')}"
         for side, codec in [*sides, ("target", target)]
     ]
     file = Path(train[0].origin.rpartition(":")[0]).name
@@ -56,7 +56,7 @@ def card_text(
             f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
             f"width {blueprint.width}, {blueprint.layers} {layers} {depth}.",
             "",
-            f"- trained on {len(train):,} pairs ({origin}), {updates_of(progress.update)}",
+            f"- trained on {counted(len(train), 'pair')} ({origin}), {counted(progress.update, 'update')}",
             f"- {metrics_text(progress.best)} (greedy, while training)" if progress.best else "- not evaluated",
             *(f"- began with {markdown_code(Path(path).name)} ({key})" for key, path in others.items()),
             *text,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from seq2see.console import updates_of
+from seq2see.console import counted
 from seq2see.data import Batch, Examples
 from seq2see.data.batch import collate
 from seq2see.data.building import aligned_examples
@@ -157,7 +157,8 @@ def warm_up(
         take_over(restoring, network, part)
         own = [each for each in embedded if each.side == side]
         updates = options.denoising_updates or usual_updates(len(data.train))
-        context.say(f"warm-up: the {part} learns to restore {len(data.train):,} {side} texts, {updates_of(updates)}")
+        texts = counted(len(data.train), f"{side} text")
+        context.say(f"warm-up: the {part} learns to restore {texts}, {counted(updates, 'update')}")
         if not train(restoring, data, warm_up_options(options, updates), own, context, stop):
             return False
         take_over(network, restoring, part)

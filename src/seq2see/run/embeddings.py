@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seq2see.blueprint import ModelOptions, find, resolve
+from seq2see.console import counted
 from seq2see.data.word_vectors import read_word_vectors
 from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.model import Seq2Seq
@@ -46,7 +47,7 @@ class Embedded(NamedTuple):
 
     def line(self) -> str:
         """For the terminal."""
-        share = f"{len(self.rows):,} of the {self.num_tokens:,} tokens have vectors of {self.width} numbers"
+        share = f"{len(self.rows):,} of the {self.num_tokens:,} tokens have vectors of {counted(self.width, 'number')}"
         return f"{self.side}: {share} in {self.path.name}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from seq2see.console import counted
 from seq2see.errors import DataError
 from seq2see.inference.options import BatchOptions
 from seq2see.model import Seq2Seq, build
@@ -101,7 +102,7 @@ def require_room_to_train(
     """DataError if the largest batch doesn't fit into the memory; a note if it may not."""
     largest = largest_batch_of(plan.examples, footprint, limits)
     needs = f"needs at least {in_bytes(largest.bytes)} of memory, and there are {in_bytes(memory)}"
-    pairs = f"{largest.rows:,} pairs of up to" if largest.rows > 1 else "1 pair of"
+    pairs = counted(largest.rows, "pair") + (" of up to" if largest.rows > 1 else " of")
     batch = f"the largest batch, {pairs} {size_of(plan, largest.source, largest.target)},"
     if largest.bytes > memory:
         raise DataError(
@@ -183,7 +184,7 @@ def longer_sides(plan: RunPlan, sources: np.ndarray, targets: np.ndarray) -> np.
 def size_of(plan: RunPlan, source: int, target: int) -> str:
     """Lengths in ids as numbers of tokens, EOS not counted: "12 × 7 tokens"."""
     target = plan.written(source, target)
-    return f"{source - 1:,} × {target - 1:,} tokens" if source else f"{target - 1:,} tokens"
+    return f"{source - 1:,} × {target - 1:,} tokens" if source else counted(target - 1, "token")
 
 
 def place_of(plan: RunPlan, index: int) -> str:

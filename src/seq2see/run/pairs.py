@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from seq2see.config import Config
-from seq2see.console import invalid_lines
+from seq2see.console import counted
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.balance import Balance
@@ -75,7 +75,7 @@ class Unpaired(NamedTuple):
 
     def line(self) -> str:
         """For the terminal."""
-        return f"{len(self.texts):,} {self.side} texts without the other side"
+        return f"{counted(len(self.texts), f'{self.side} text')} without the other side"
 
 
 def require_possible_unpaired(config: Config, *, has_source: bool) -> None:
@@ -181,10 +181,12 @@ def read_data(
                     wanted = replace(table, source=(), target=None, names=())
         if found.skipped:
             first = found.problems[0]
-            notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")
+            notes.append(
+                f"{name}: skipped {counted(found.skipped, 'invalid line')}, first {first.origin}: {first.what}"
+            )
         if found.num_not_normalized and config.text.normalization != "none":
             notes.append(
-                f"{name}: {found.num_not_normalized:,} pairs were not in Unicode form NFC; "
+                f"{name}: {counted(found.num_not_normalized, 'pair')} not in Unicode form NFC; "
                 f"all text is normalized to {config.text.normalization}"
             )
         return found.pairs
@@ -201,7 +203,7 @@ def read_data(
     grouping = grouping_of(config.data.group, sources, names, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
-        notes.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
+        notes.insert(0, f"data: {counted(len(train), 'pair')} to train on, {counted(len(dev), 'dev pair')}")
         by_source = Grouping(case=config.text.case)
         trained = set(map(by_source.key, train))
         shared = sum(by_source.key(pair) in trained for pair in dev)
@@ -221,7 +223,8 @@ def read_data(
         kind = grouping.name if has_source else "lines"
         notes.insert(
             0,
-            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev (by distinct {kind}, seed {seed})",
+            f"data: {counted(total, 'pair')}, of which {len(dev):,} are set aside as dev (by distinct {kind}, "
+            f"seed {seed})",
         )
     if pairs is None:
         notes += size_notes(config.data.train)
@@ -255,13 +258,14 @@ def split_seed_of(config: Config) -> int:
 def corpus_data(corpus: Corpus) -> RunData:
     """The pairs of a prepared corpus."""
     facts = corpus.facts
-    notes = [f"data: {facts['pairs']:,} pairs to train on, {len(corpus.dev):,} dev pairs, prepared in {corpus.folder}"]
+    train, dev = counted(facts["pairs"], "pair"), counted(len(corpus.dev), "dev pair")
+    notes = [f"data: {train} to train on, {dev}, prepared in {corpus.folder}"]
     if facts["skipped"]:
-        notes.append(f"train: skipped {invalid_lines(facts['skipped'])}")
+        notes.append(f"train: skipped {counted(facts['skipped'], 'invalid line')}")
     for name, left_out in facts.get("left_out", {}).items():
         if left_out:
             longest = f"longer than {facts['asked']['data.longest']:,} tokens (data.longest)"
-            notes.append(f"{name}: {left_out:,} pairs were left out when the corpus was prepared: {longest}")
+            notes.append(f"{name}: {counted(left_out, 'pair')} left out when the corpus was prepared: {longest}")
     return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus, columns_of(corpus))
 
 

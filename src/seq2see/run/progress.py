@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from seq2see.console import LOSSES, print_line, updates_of
+from seq2see.console import LOSSES, counted, print_line
 from seq2see.errors import CheckpointError
 from seq2see.metrics import SCALES
 from seq2see.run.bar import Bar, bar_for
@@ -160,7 +160,9 @@ class Display:
             case Finished():
                 best = event.metrics
                 result = f"best at update {event.best_update:,}: {metrics_text(best)}" if best else "nothing evaluated"
-                self.print(f"{event.reason} after {updates_of(event.update)} and {event.seconds:.0f} s; {result}")
+                self.print(
+                    f"{event.reason} after {counted(event.update, 'update')} and {event.seconds:.0f} s; {result}"
+                )
 
     def evaluation_line(self, event: Evaluated) -> str:
         """One line that also makes sense in a log file."""

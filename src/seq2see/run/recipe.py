@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seq2see.blueprint import Field
-from seq2see.console import updates_of
+from seq2see.console import counted
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
 from seq2see.data.cells import are_labels
@@ -227,13 +227,10 @@ def choose_training(
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )
-    limits = {f"{batch_size} pairs": batch_size, f"{batch_tokens:,} tokens" if batch_tokens else "": batch_tokens}
-    size = " or ".join(limit for limit, given in limits.items() if given)
-    notes = (
-        f"recipe: {updates_of(updates)} of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
-    )
-    notes += title_of(metric)
-    return filled, [notes]
+    limits = ((batch_size, "pair"), (batch_tokens, "token"))
+    size = " or ".join(counted(int(most), noun) for most, noun in limits if most)
+    steps = f"{counted(updates, 'update')} of {size} ({updates / per_epoch:.1f} epochs)"
+    return filled, [f"recipe: {steps}, rate {rate:g}; best is by dev {title_of(metric)}"]
 
 
 def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_examples: EpochExamples | None) -> int:

@@ -28,7 +28,7 @@ from rich.console import Console
 from seq2see.comparison.comparing import data_files
 from seq2see.comparison.planned import PlannedRun
 from seq2see.config import Config, make_config, option
-from seq2see.console import Terminal, say_to, updates_of
+from seq2see.console import Terminal, counted, say_to
 from seq2see.corpus.corpus import is_corpus
 from seq2see.errors import ConfigError
 from seq2see.metrics import SCALES
@@ -171,7 +171,7 @@ def plan_job(config: Config, out: Path, given: frozenset[str], *, device: str, s
     for each in space:
         values = " to ".join(map(short, each.values)) + " of the usual" if each.key == "training.rate" else ""
         say(f"tuned: {each.key} ({values or ', '.join(map(short, each.values))})")
-    say(f"each trial: {updates_of(updates)}, judged by dev {title_of(metric)}")
+    say(f"each trial: {counted(updates, 'update')}, judged by dev {title_of(metric)}")
     # The same for all trials, whatever is tuned; in a recipe, as they are chosen again.
     fixed = replace(shared, training=replace(shared.training, metric=metric, max_updates=updates))
     keys = {"training.metric", "training.max_updates", "data.train", "data.dev"}
@@ -255,7 +255,7 @@ def conclude(study: optuna.Study, trial: optuna.trial.Trial, outcome: Outcome, j
     result = outcome.why if value is None else f"dev {title_of(job.metric)} {value_text(job.metric, value)}"
     best = next(iter(ranking(trials_of(study, job), job.metric)), None)
     mark = " (best so far)" if best and best.number == trial.number else ""
-    early = f", {outcome.state} after {updates_of(outcome.updates)}" if outcome.state != "complete" else ""
+    early = f", {outcome.state} after {counted(outcome.updates, 'update')}" if outcome.state != "complete" else ""
     say(f"trial {trial.number}: {result or 'nothing evaluated'}{early}; {what}{mark}")
     kept = {each.number for each in study.get_trials(deepcopy=False) if each.state == states.RUNNING}
     kept |= {best.number} if best else set()
