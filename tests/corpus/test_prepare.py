@@ -160,7 +160,7 @@ def test_pairs_are_grouped_by_what_all_parts_show(prepare: Prepare, tmp_path: Pa
         plan_run(other, given={"data.group"})
 
 
-def test_tags_are_read_in_every_step_as_from_files(prepare: Prepare, tmp_path: Path) -> None:
+def test_tags_are_read_by_the_decoder_as_from_files(prepare: Prepare, tmp_path: Path) -> None:
     path = tmp_path / "forms.tsv"
     sets = ["SG;V"] * 20 + ["V;SG", "V;PST;SG"] * 140  # in the first part SG is the more frequent
     path.write_text("".join(f"w{at}\t{tags}\tf{at}\n" for at, tags in enumerate(sets)))
@@ -172,7 +172,7 @@ def test_tags_are_read_in_every_step_as_from_files(prepare: Prepare, tmp_path: P
     assert source is not None
     assert source.tokens(source.encode("w1\tSG;PST;V"))[3:-1] == ["<SG>", "<V>", "<PST>"]
     chosen = {"data.train": [str(corpus.folder)], "model.name": "bidirectional"}
-    assert plan_run(make_config({}, chosen)).config.model.tags == "every_step"
+    assert plan_run(make_config({}, chosen)).config.model.tags == "decoder"
 
 
 def test_sources_are_folded_as_from_files(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:

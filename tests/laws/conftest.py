@@ -112,6 +112,12 @@ _BLUEPRINTS |= {
     or name in ("transducer-copy", "attention-copy", "input_feeding-additive", "bidirectional-gru")
 }
 _BLUEPRINTS |= {
+    f"{name}-decoder-tags": TwoFields(**asdict(replace(_BLUEPRINTS[name], tags="decoder")))
+    for name in _VARIANTS
+    if (name in ARCHITECTURES and ARCHITECTURES[name].has_attention and _BLUEPRINTS[name].tie != "all")
+    or name in ("bidirectional-gru", "bidirectional-sum", "attention-copy", "attention-backward", "transformer-rotary")
+}
+_BLUEPRINTS |= {
     f"{name}-two-fields": TwoFields(**asdict(_BLUEPRINTS[name]))
     for name, options in _VARIANTS.items()
     if (name in ARCHITECTURES and ARCHITECTURES[name].has_source)

@@ -10,6 +10,7 @@ from seq2see.model import Padded
 from seq2see.model.embedding import Embedding
 from seq2see.model.readers import Attend
 from seq2see.model.recurrent import LSTM
+from seq2see.text import UNK
 from seq2see.training import batch_loss
 
 
@@ -32,6 +33,7 @@ def check_every_parameter_learns(model, batch):
                 used = torch.zeros(module.num_embeddings, dtype=torch.bool)
                 if isinstance(module, Embedding):
                     used[padded.ids[padded.mask]] = True
+                    used[UNK] |= getattr(model.encoder, "tag_states", None) is not None and "encoder" in name
                 elif (fields := getattr(model.encoder, "fields", None)) is not None and "encoder" in name:
                     numbers = fields.numbers if module is fields else fields.positions
                     used[numbers(padded.ids)[padded.mask]] = True

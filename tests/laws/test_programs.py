@@ -27,12 +27,13 @@ BATCHES = {
 
 
 def batch(sizes, lengths, chance):
-    """Random ids [B S] and lengths [B]; with fields, one break in each row that has room for it."""
+    """Random ids [B S] and lengths [B]; with fields, a break in the middle of each row that has room for it."""
     if not sizes.source:
         return np.zeros((len(lengths), 0), np.int64), np.zeros(len(lengths), np.int64)
     ids = chance.integers(5, sizes.source, (len(lengths), max(lengths)))
     if sizes.fields:
-        ids[:, 1:2] = 4
+        middles = np.array(lengths) // 2
+        ids[middles > 0, middles[middles > 0]] = 4
     return np.where(np.arange(max(lengths)) < np.array(lengths)[:, None], ids, 0), np.array(lengths)
 
 

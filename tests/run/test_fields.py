@@ -11,6 +11,7 @@ import pytest
 
 import seq2see
 from seq2see.errors import ConfigError
+from seq2see.model import ModelOptions, fitting, resolve
 from seq2see.run import fine_tune
 
 STEMS = ["".join(letters) for letters in itertools.product("bdg", "aeiou", "lmn")]
@@ -51,9 +52,17 @@ def test_both_engines_give_the_same_answers(model: seq2see.Model, tmp_path: Path
         np.testing.assert_allclose(one.weights, other.weights, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["bidirectional", "transducer"])
-def test_tags_in_every_step_give_the_same_answers_in_both_engines(name: str, tmp_path: Path) -> None:
-    settings = TINY | {"model.name": name, "model.tags": "every_step", "model.copy": True, "training.max_updates": 40}
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [
+        ("bidirectional", "every_step"),
+        ("bidirectional", "decoder"),
+        ("transformer", "decoder"),
+        ("transducer", "every_step"),
+    ],
+)
+def test_tags_of_the_decoder_give_the_same_answers_in_both_engines(name: str, tags: str, tmp_path: Path) -> None:
+    settings = TINY | {"model.name": name, "model.tags": tags, "model.copy": True, "training.max_updates": 40}
     seq2see.train(PAIRS, dev=PAIRS[::7], out=tmp_path / "run", settings=settings, quiet=True)
     sources = [source for source, _ in PAIRS[::9]] + ["bal\tV;NEW", "bal\t"]
     with warnings.catch_warnings():
@@ -64,12 +73,21 @@ def test_tags_in_every_step_give_the_same_answers_in_both_engines(name: str, tmp
         assert abs(one.log_prob - other.log_prob) < 1e-4
 
 
-def test_tags_in_every_step_need_tags(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tags", ["every_step", "decoder"])
+def test_tags_of_the_decoder_need_a_field_of_tags(tags: str, tmp_path: Path) -> None:
     pairs = [(source.split("\t")[0], target) for source, target in PAIRS]
-    with pytest.raises(ConfigError, match="needs a source with a field of tags") as caught:
-        seq2see.train(pairs, out=tmp_path / "run", settings=TINY | {"model.tags": "every_step"}, quiet=True)
+    with pytest.raises(ConfigError, match=f"'{tags}' needs a source with a field of tags") as caught:
+        seq2see.train(pairs, out=tmp_path / "run", settings=TINY | {"model.tags": tags}, quiet=True)
     assert caught.value.where == "model.tags"
     assert not (tmp_path / "run").exists()
+
+
+def test_tags_of_the_decoder_alone_need_attention() -> None:
+    with pytest.raises(ConfigError, match="'decoder' needs attention, which 'transducer' has not") as caught:
+        resolve(ModelOptions(name="transducer", tags="decoder"))
+    assert caught.value.where == "model.tags"
+    assert resolve(fitting(ModelOptions(tags="decoder"), "transducer")).tags == "every_step"
+    assert resolve(fitting(ModelOptions(tags="decoder"), "attention")).tags == "decoder"
 
 
 def test_a_text_with_too_few_fields_has_no_answer_and_a_reason(model: seq2see.Model) -> None:

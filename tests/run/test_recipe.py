@@ -181,7 +181,7 @@ def test_forms_from_lemmas_and_tags_read_the_tags_in_each_step() -> None:
         model, _ = choose_model(asked, len(pairs), found, spells_tags=spells_tags)
         return model.name, model.tags
 
-    assert chosen(ModelOptions()) == ("bidirectional", "every_step")
+    assert chosen(ModelOptions()) == ("bidirectional", "decoder")
     assert chosen(ModelOptions(), spells_tags=False) == ("bidirectional", "source")
     assert chosen(ModelOptions(tags="source")) == ("bidirectional", "source")
     assert chosen(ModelOptions(name="transformer")) == ("transformer", "source")
@@ -236,6 +236,16 @@ def test_many_words_are_learned_in_larger_batches(
     asked = choose_training(TrainingOptions(batch_size=7), examples(number), can_match=True, is_spelled=is_spelled)[0]
     assert asked.batch_size == 7
     assert choose_model(ModelOptions(dropout=0.5), number, is_spelled=is_spelled)[0].dropout == 0.5
+
+
+@pytest.mark.parametrize(
+    ("number", "has_blocks", "expected"), [(5_000, False, 32), (5_001, False, 64), (5_001, True, 32)]
+)
+def test_many_forms_are_learned_in_larger_batches(number: int, has_blocks: bool, expected: int) -> None:
+    found = examples(number)
+    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, has_blocks=has_blocks, has_decoder_tags=True)
+    assert chosen.batch_size == expected
+    assert choose_training(TrainingOptions(), found, can_match=True, has_blocks=has_blocks)[0].batch_size == 32
 
 
 def test_nothing_is_left_open() -> None:

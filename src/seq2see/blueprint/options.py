@@ -47,9 +47,10 @@ class ModelOptions:
     """Whether attention scores have a learned bias per distance of source and target position; by default false."""
     copy: bool | None = None
     """Whether tokens of the source may be copied, by attention weight (a pointer-generator); by default false."""
-    tags: Literal["source", "every_step"] | None = None
-    """Where a field of tags is read: with the source, or (every_step) also in each step of the decoder, as the sum of
-    their embeddings; by default source, but every_step for forms spelled in characters from lemmas and tags."""
+    tags: Literal["source", "every_step", "decoder"] | None = None
+    """Where a field of tags is read: with the source; (every_step) also in each step of the decoder, as the sum of
+    their embeddings; (decoder) there, and by its attention, while the encoder's layers read only how many there are. By
+    default source, but decoder for forms spelled in characters from lemmas and tags."""
     query: Literal["current", "previous"] | None = None
     """Step of gnmt's bottom layer whose output is the attention's query; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None

@@ -70,6 +70,9 @@ def resolve(options: ModelOptions) -> Blueprint:
             where="model.embedding",
             fix="leave it out",
         )
+    if o.tags == "decoder" and not architecture.has_attention:
+        what = f"'decoder' needs attention, which {name!r} has not"
+        raise ConfigError(what, where="model.tags", fix="set model.tags=every_step")
     if o.tie == "all" and not architecture.has_source:
         raise ConfigError(
             f"'all' needs a source, which {name!r} has not", where="model.tie", fix="set model.tie=target"
@@ -111,6 +114,8 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
     own = with_enough_layers(replace(options, name=name, **fixed))
     if own.tie == "all" and not architecture.has_source:
         own = replace(own, tie="target")
+    if own.tags == "decoder" and not architecture.has_attention:
+        own = replace(own, tags="every_step")
     o = _filled(own)
     unused: dict[str, Any] = dict.fromkeys(architecture.unused(o))
     if architecture.needed_embedding(o.width, o.tie, o.output) is not None:
@@ -166,8 +171,8 @@ def require_sizes(o: Blueprint, sizes: Sizes) -> None:
             where="model.name",
             fix="set text.target=characters, or choose another model (`seq2see models` lists them)",
         )
-    if o.tags == "every_step" and not any(field.kind == "tags" for field in sizes.fields):
-        what = "'every_step' needs a source with a field of tags"
+    if o.tags != "source" and not any(field.kind == "tags" for field in sizes.fields):
+        what = f"{o.tags!r} needs a source with a field of tags"
         raise ConfigError(what, where="model.tags", fix="leave it out, or name the columns: --source lemma,features")
     if o.tie == "all" and sizes.source != sizes.target:
         raise ConfigError(

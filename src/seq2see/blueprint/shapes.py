@@ -29,6 +29,8 @@ def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
         yield "encoder.embedding.weight", (sizes.source, o.embedding)
         if sizes.fields:
             yield "encoder.fields.weight", (len(sizes.fields), o.embedding)
+            if o.tags == "decoder":
+                yield from at("encoder.tag_states", linear(o.width, o.embedding))
         for number, field in enumerate(sizes.fields):
             if field.has_values:
                 yield from at(f"encoder.values.{number}", values(field, o.embedding))

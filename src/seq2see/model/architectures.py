@@ -229,9 +229,17 @@ def encoder(
 
 
 def whole_encoder(o: Blueprint, embedding: Embeddings, layers: Sequence[EncoderLayer], dropout: nn.Module) -> Encoder:
-    """Embeddings and layers, beside which the tags may be summed."""
-    sums_tags = o.tags == "every_step"
-    return Encoder(embedding.source, layers, dropout, embedding.fields, embedding.values, sums_tags=sums_tags)
+    """Embeddings and layers, beside which the tags may be summed, and have states of their own."""
+    tag_states = nn.Linear(o.embedding, o.width) if o.tags == "decoder" else None
+    return Encoder(
+        embedding.source,
+        layers,
+        dropout,
+        embedding.fields,
+        embedding.values,
+        sums_tags=o.tags != "source",
+        tag_states=tag_states,
+    )
 
 
 def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer]) -> Decoder:
@@ -252,7 +260,7 @@ def whole_decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], drop
         dropout,
         tied=o.tie != "none",
         mixture=mixture,
-        adds_tags=o.tags == "every_step",
+        adds_tags=o.tags != "source",
     )
 
 

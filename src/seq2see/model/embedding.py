@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2see.blueprint import FIELD_BREAK, Field
+from seq2see.text import UNK
 
 
 class Embedding(nn.Embedding):
@@ -59,6 +60,10 @@ class FieldEmbedding(nn.Embedding):
         """Which tokens are known tags: all ids beyond the break's are tokens of the vocabulary."""
         found: Tensor = self.is_tags[self.numbers(ids)] & (ids > FIELD_BREAK)
         return found
+
+    def without_tags(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"]:
+        """The ids with the unknown token in place of each tag."""
+        return torch.where(self.tags(ids), UNK, ids)
 
     def positions(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"] | None:
         """The position of each token among those of ordered fields; 0 for tags and cells. None if all are ordered."""

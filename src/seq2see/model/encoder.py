@@ -128,7 +128,8 @@ class Encoder(nn.Module):
     """Embedding, then layers; every layer's final state may reach the decoder.
 
     A source of several fields has an embedding of `fields`, too, and one of the `values` of those that have any. With
-    `sums_tags` the decoder gets the sum of the embeddings of its tags.
+    `sums_tags` the decoder gets the sum of the embeddings of its tags. With `tag_states` the layers read unknown tokens
+    in place of tags; the state of a tag is the sum of theirs and of its own, which is mapped from its embedding.
     """
 
     def __init__(
@@ -140,11 +141,13 @@ class Encoder(nn.Module):
         values: SourceValues | None = None,
         *,
         sums_tags: bool = False,
+        tag_states: nn.Linear | None = None,
     ) -> None:
         super().__init__()
         self.sums_tags = sums_tags
         self.embedding = embedding
         self.fields = fields
+        self.tag_states = tag_states
         self.values = values
         self.dropout = dropout
         self.layers = nn.ModuleList(layers)
@@ -158,6 +161,10 @@ class Encoder(nn.Module):
             states, final = layer(states, mask, positions)
             if final is not None:
                 finals.append(final)
+        if self.tag_states is not None:
+            assert self.fields is not None
+            own = self.tag_states(self.dropout(self.embedding(source.ids)))
+            states = states + own * self.fields.tags(source.ids)[:, :, None]
         return Memory(states, mask, tuple(finals), source.ids, self.tags(source) if self.sums_tags else None)
 
     def tags(self, source: Padded) -> Float[Tensor, "B E"]:
@@ -185,9 +192,9 @@ class Encoder(nn.Module):
 
     def embed(self, source: Padded) -> tuple[Float[Tensor, "B S E"], Int[Tensor, "B S"] | None]:
         """The input of the first layer, and the positions of the tokens if they aren't 0, 1, … in each row."""
-        x = self.embedding(source.ids)
         if self.fields is None:
-            return self.dropout(x), None
+            return self.dropout(self.embedding(source.ids)), None
+        x = self.embedding(source.ids if self.tag_states is None else self.fields.without_tags(source.ids))
         if self.values is not None and source.values:
             x = self.values(x, source.ids, self.fields.numbers(source.ids), source.values)
         return self.dropout(x + self.fields(source.ids)), self.fields.positions(source.ids)

@@ -121,10 +121,13 @@ def encode(network: Network, source: SymbolicSource) -> Memory:
     if not isinstance(network.encoder, RecurrentEncoder):
         return network.encoder(source)
     states: Any = None
-    finals = []
+    finals, tag_states = [], network.encoder.tag_states
+    read = source if tag_states is None else source._replace(ids=tag_states.hidden(source.ids))
     for layer in network.encoder.layers:
-        states, final = read_layer(layer, source, states)
+        states, final = read_layer(layer, read, states)
         finals.append(final)
+    if tag_states is not None:
+        states = tag_states.added(states, source.ids)
     return Memory(states, source.mask, tuple(finals), source.ids)
 
 
@@ -163,6 +166,9 @@ def make_tables_symbolic(graph: Graph, network: Network) -> None:
         fields = encoder.fields
     elif isinstance(encoder, RecurrentEncoder):
         fields = encoder.layers[0].fields
+    if isinstance(encoder, RecurrentEncoder | TransformerEncoder) and encoder.tag_states is not None:
+        of_tags = encoder.tag_states.fields
+        of_tags.is_tags = cast(Any, Symbol(graph, node_of(graph, of_tags.is_tags)))
     if fields is not None:
         fields.is_ordered = cast(Any, Symbol(graph, node_of(graph, fields.is_ordered)))
     blocks = [encoder.layers] if isinstance(encoder, TransformerEncoder) else []

@@ -306,6 +306,7 @@ def plan_run(
         has_blocks=find(resolve(model).name).has_blocks,
         is_small_transformer=has_many and is_small_transformer(model),
         is_spelled=text.source in SPELLED,
+        has_decoder_tags=model.tags == "decoder",
         has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,
     )

@@ -45,6 +45,8 @@ MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 MANY_SPELLED, MANY_SPELLED_BATCH, MANY_SPELLED_DROPOUT = 100_000, 128, 0.2
 """From this number of pairs on, of sources that are characters: pairs per update, and dropout (docs/defaults.md)."""
+MANY_FORMS, MANY_FORMS_BATCH = 5_000, 64
+"""Beyond this number of pairs whose tags only the decoder reads: pairs per update (docs/defaults.md)."""
 PICTURE_DROPOUT = 0.1
 """Dropout where the source has pictures (docs/sources.md)."""
 TRANSFORMER = "transformer"
@@ -115,7 +117,7 @@ def choose_model(
         options = replace(options, name=name)
         notes.append(f"model: {name} ({why}; choose another with --model)")
     if spells_tags and options.name == DEFAULT and options.tags is None:
-        options = replace(options, tags="every_step")
+        options = replace(options, tags="decoder")
     if is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and options.dropout is None:
         options = replace(options, dropout=MANY_SPELLED_DROPOUT)
     if options.width is None and num_pairs >= MANY_PAIRS:
@@ -182,6 +184,7 @@ def choose_training(
     has_blocks: bool = False,
     is_small_transformer: bool = False,
     is_spelled: bool = False,
+    has_decoder_tags: bool = False,
     has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
@@ -190,8 +193,8 @@ def choose_training(
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
     small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `is_spelled` says
-    whether the source is characters and nothing else, `has_penalty` whether a length penalty matters to its beam.
-    `epoch_examples` gives the examples of each epoch if they differ.
+    whether the source is characters and nothing else, `has_decoder_tags` whether the decoder alone reads its tags,
+    `has_penalty` whether a length penalty matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
     """
     if options.metric not in (None, "loss"):
         if not examples.source_ids.size:
@@ -204,8 +207,11 @@ def choose_training(
     if is_small_transformer and not batch_size and not batch_tokens:
         batch_tokens = TRANSLATION_TOKENS
     elif not batch_size and not batch_tokens:
-        are_many = is_spelled and num_pairs >= MANY_SPELLED and not has_blocks
-        most = MANY_SPELLED_BATCH if are_many else 32
+        most = 32
+        if is_spelled and num_pairs >= MANY_SPELLED and not has_blocks:
+            most = MANY_SPELLED_BATCH
+        elif has_decoder_tags and num_pairs > MANY_FORMS and not has_blocks:
+            most = MANY_FORMS_BATCH
         batch_size, batch_tokens = min(most, max(8, num_pairs // 8)), MAX_TOKENS
     options = replace(options, batch_size=batch_size, batch_tokens=batch_tokens)
     sampler = sampler_of(examples, options)

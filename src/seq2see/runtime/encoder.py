@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.blueprint import FIELD_BREAK, Field
-from seq2see.runtime.arithmetic import Matrix
+from seq2see.runtime.arithmetic import Linear, Matrix
 from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
 from seq2see.runtime.recurrent import Gates
 from seq2see.runtime.stream import Constant, Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array
 from seq2see.runtime.values import FieldValues, SourceValues
 from seq2see.runtime.wiring import Stack
+from seq2see.text import UNK
 
 
 class Padded(NamedTuple):
@@ -97,6 +98,27 @@ class AddTags(Layer):
 
     def step(self, stream: Stream, carry: Any, reading: Constant) -> None:
         reading.add_to(stream.x)
+
+
+class TagStates:
+    """The states of tags that the encoder's layers don't read: a map of their embeddings [V E]."""
+
+    def __init__(self, embedding: Array, fields: SourceFields, own: Linear) -> None:
+        self.embedding = embedding
+        self.fields = fields
+        self.own = own
+
+    def hidden(self, ids: NDArray[Any]) -> NDArray[Any]:
+        """The ids with the unknown token in place of each tag."""
+        found: NDArray[Any] = np.where(self.fields.tags(ids) > 0, UNK, ids)
+        return found
+
+    def added(self, states: Array, ids: NDArray[Any]) -> Array:
+        """States [B S D], those of tags with their own added."""
+        read = self.embedding[ids]
+        own = self.own(read.reshape(-1, read.shape[2])).reshape(states.shape)
+        result: Array = states + own * self.fields.tags(ids)[:, :, None]
+        return result
 
 
 class Encoder:
@@ -257,11 +279,15 @@ class EncoderRNN:
 class RecurrentEncoder(Encoder):
     """Layers of LSTMs or GRUs; every layer's final (h, c) is passed to the decoder."""
 
-    def __init__(self, layers: Sequence[EncoderRNN]) -> None:
+    def __init__(self, layers: Sequence[EncoderRNN], tag_states: TagStates | None = None) -> None:
         self.layers = layers
+        self.tag_states = tag_states
 
     def __call__(self, source: Padded) -> Memory:
         """See `Encoder`."""
+        ids = source.ids
+        if self.tag_states is not None:
+            source = source._replace(ids=self.tag_states.hidden(ids))
         order = np.argsort(-source.lengths, kind="stable")
         is_sorted = bool((order[1:] > order[:-1]).all())
         by_length = source if is_sorted else Padded(source.ids[order], source.lengths[order])
@@ -276,7 +302,9 @@ class RecurrentEncoder(Encoder):
             back = np.argsort(order)
             states = states[back]
             finals = [(h[back], c[back]) for h, c in finals]
-        return Memory(np.ascontiguousarray(states), source.mask, tuple(finals), source.ids)
+        if self.tag_states is not None:
+            states = self.tag_states.added(states, ids)
+        return Memory(np.ascontiguousarray(states), source.mask, tuple(finals), ids)
 
 
 class TransformerEncoder(Encoder):
@@ -288,9 +316,11 @@ class TransformerEncoder(Encoder):
         positions: SinusoidalPositions | LearnedPositions | None,
         layers: Sequence[Layer],
         fields: SourceFields | None = None,
+        tag_states: TagStates | None = None,
     ) -> None:
         self.embedding = embedding
         self.fields = fields
+        self.tag_states = tag_states
         self.positions = positions
         self.layers = Stack(*layers)
 
@@ -298,6 +328,8 @@ class TransformerEncoder(Encoder):
         """See `Encoder`."""
         shape = (*source.ids.shape, self.embedding.shape[1])
         states = self.run(source, Stream(source.ids)).x.reshape(shape)
+        if self.tag_states is not None:
+            states = self.tag_states.added(states, source.ids)
         return Memory(states, source.mask, ids=source.ids)
 
     def self_attention(self, source: Padded) -> list[Array]:
@@ -306,7 +338,7 @@ class TransformerEncoder(Encoder):
 
     def run(self, source: Padded, stream: Stream) -> Stream:
         """The stream after all layers; its rows are B × S positions."""
-        x = self.embedding[source.ids]
+        x = self.embedding[source.ids if self.tag_states is None else self.tag_states.hidden(source.ids)]
         _, length, width = x.shape
         if self.fields is not None:
             self.fields.add_to(x, source)

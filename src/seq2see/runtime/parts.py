@@ -6,7 +6,7 @@ import numpy as np
 
 from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
-from seq2see.runtime.encoder import AddTags, EncoderRNN, RecurrentEncoder, SourceFields, TransformerEncoder
+from seq2see.runtime.encoder import AddTags, EncoderRNN, RecurrentEncoder, SourceFields, TagStates, TransformerEncoder
 from seq2see.runtime.mixtures import Copying
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
 from seq2see.runtime.readers import Diagonal, make_attend
@@ -101,8 +101,17 @@ def first_recurrent(
 
 def added_tags(o: Blueprint, tensors: Tensors) -> list[Layer]:
     """The layer that adds the source's tags to each token, if that was chosen."""
-    fields = source_fields(o, tensors) if o.tags == "every_step" else None
+    fields = source_fields(o, tensors) if o.tags != "source" else None
     return [] if fields is None else [AddTags(source_table(o, tensors), fields)]
+
+
+def tag_states(o: Blueprint, tensors: Tensors) -> TagStates | None:
+    """The states of the source's tags, if only the decoder reads them."""
+    fields = source_fields(o, tensors) if o.tags == "decoder" else None
+    own = tensors.at("encoder", "tag_states")
+    return (
+        None if fields is None else TagStates(source_table(o, tensors), fields, Linear.take(own, o.width, o.embedding))
+    )
 
 
 def upper_recurrent(o: Blueprint, own: Tensors) -> Layer:
@@ -155,7 +164,7 @@ def encoder(
         embedding = None if height else source_table(o, tensors)
         fields = None if height else source_fields(o, tensors)
         layers.append(EncoderRNN(directions, o.merge, embedding, fields, residual=is_residual))
-    return RecurrentEncoder(layers)
+    return RecurrentEncoder(layers, tag_states(o, tensors))
 
 
 def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
@@ -172,7 +181,8 @@ def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
     blocks += last_norm(o, own.at(start + o.encoder_layers))
-    return TransformerEncoder(source_table(o, tensors), positions, blocks, source_fields(o, tensors))
+    fields, own_states = source_fields(o, tensors), tag_states(o, tensors)
+    return TransformerEncoder(source_table(o, tensors), positions, blocks, fields, own_states)
 
 
 def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:

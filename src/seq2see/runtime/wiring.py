@@ -139,7 +139,10 @@ class InputFeeding(Layer):
         return self.inner.read(memory)
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> InputFeedingCarry:
-        return InputFeedingCarry(self.inner.start(memory, finals), np.zeros_like(memory.states[:, 0]))
+        sentences, _, width = memory.states.shape
+        return InputFeedingCarry(
+            self.inner.start(memory, finals), np.zeros_like(memory.states, shape=(sentences, width))
+        )
 
     def step(self, stream: Stream, carry: InputFeedingCarry, reading: Any) -> None:
         stream.fed = carry.out
