@@ -215,3 +215,15 @@ def test_sources_of_several_fields_have_no_list(texts: Path, tiny_settings: dict
     with pytest.raises(UserError, match="several fields") as caught:
         seq2see.train(pairs, out=tmp_path / "run", settings=settings, quiet=True)
     assert caught.value.where == "data.also_source"
+
+
+@pytest.mark.parametrize("tags", [None, "every_step", "decoder"])
+def test_targets_of_lemmas_and_tags_may_have_a_list(
+    tags: str | None, texts: Path, tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    pairs = [(f"{text}\tA;{text[0]}", text) for text in TEXTS]
+    settings = given(
+        tiny_settings, **{"data.also_target": str(texts), "model.name": "bidirectional", "model.tags": tags}
+    )
+    seq2see.train(pairs, out=tmp_path / "run", settings=settings, quiet=True)
+    assert load_model(tmp_path / "run").blueprint.tags == (tags or "decoder")

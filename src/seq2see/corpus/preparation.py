@@ -137,7 +137,7 @@ class Preparation:
         self.say(f"{counted(whole['pairs'], 'pair')} in {counted(len(self.parts), 'part')}")
         if whole["skipped"]:
             first = problems[0]
-            self.say(f"skipped {whole['skipped']:,} invalid lines, first {first.origin}: {first.what}")
+            self.say(f"skipped {counted(whole['skipped'], 'invalid line')}, first {first.origin}: {first.what}")
         if self.grouping.field and self.dev:
             trained = {key for pair in self.dev if draw_of(key := self.grouping.key(pair), SEED).hex() in shared}
             self.say(shared_line(self.grouping, self.dev, trained))

@@ -152,13 +152,13 @@ def warm_up(
                 "has no text of a length that the model reads", where=f"data.also_{side}", fix="leave it out"
             )
         torch.manual_seed(options.seed)
-        restoring = build(replace(blueprint, copy=False), sizes_of(data.codecs))
+        restoring = build(replace(blueprint, copy=False, tags="source"), sizes_of(data.codecs))
         part = PARTS[side]
         take_over(restoring, network, part)
         own = [each for each in embedded if each.side == side]
         updates = options.denoising_updates or usual_updates(len(data.train))
-        texts = counted(len(data.train), f"{side} text")
-        context.say(f"warm-up: the {part} learns to restore {texts}, {counted(updates, 'update')}")
+        number = counted(len(data.train), f"{side} text")
+        context.say(f"warm-up: the {part} learns to restore {number}, {counted(updates, 'update')}")
         if not train(restoring, data, warm_up_options(options, updates), own, context, stop):
             return False
         take_over(network, restoring, part)
