@@ -1,14 +1,16 @@
-"""How the time of an update and of an answer grows with each size: exponents as a table, and a picture.
+"""How the time of an update, of an answer and of a start grows with each size: exponents as a table, and a picture.
 
     python benchmarks/growth.py [--only length width] [--rounds 5] [--picture growth.png] [--out growth.json]
 
 One size of a small model at a time grows: tokens per side, width, vocabulary, pairs per batch, hypotheses of the beam,
-pairs of the corpus. Models have random weights, texts are made up and all of one length. Times are CPU
-seconds of one thread, medians over rounds in which all sizes of a curve take turns.
+pairs of the corpus. An update is one of several within an epoch; a start encodes the texts of a corpus and does the
+first update. Hypotheses matter to answers alone, pairs to updates and starts. Models have random weights, texts are
+made up and all of one length. Times are CPU seconds of one thread, medians over rounds in which all sizes of a curve
+take turns.
 
 An exponent e says that a size twice as large takes 2^e times as long: over the whole curve (least squares), and over
-its last step. At most is what the calculation itself grows by where it dominates: attention with the product of
-both lengths, weights with the square of the width, everything else in proportion.
+its last step. "At most" has the exponent that the calculation explains where it dominates: attention grows with the
+product of both lengths, products with weights grow with the square of the width, everything else in proportion.
 """
 
 from __future__ import annotations
@@ -54,22 +56,23 @@ class Size(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """The values of a size, and the largest exponents that the calculation explains."""
+    """The values of a size, and by kind of work the largest exponent that the calculation explains."""
 
     values: tuple[int, ...]
-    of_updates: int | None
-    of_answers: int | None
+    most: dict[str, int]
     unit: str
 
 
 AXES = {
-    "length": Axis((10, 20, 40, 80, 160), 2, 2, "tokens per side"),
-    "width": Axis((64, 128, 256, 512), 2, 2, "width"),
-    "vocabulary": Axis((1000, 4000, 16_000, 64_000), 1, 1, "tokens of the vocabulary"),
-    "batch": Axis((4, 8, 16, 32, 64, 128), 1, 1, "pairs per batch"),
-    "hypotheses": Axis((1, 2, 4, 8, 16), None, 1, "hypotheses"),
-    "pairs": Axis((1024, 4096, 16_384, 65_536), 0, None, "pairs of the corpus"),
+    "length": Axis((10, 20, 40, 80, 160), {"update": 2, "answer": 2}, "tokens per side"),
+    "width": Axis((64, 128, 256, 512), {"update": 2, "answer": 2}, "width"),
+    "vocabulary": Axis((1000, 4000, 16_000, 64_000), {"update": 1, "answer": 1}, "tokens of the vocabulary"),
+    "batch": Axis((4, 8, 16, 32, 64, 128), {"update": 1, "answer": 1}, "pairs per batch"),
+    "hypotheses": Axis((1, 2, 4, 8, 16), {"answer": 1}, "hypotheses"),
+    "pairs": Axis((1024, 4096, 16_384, 65_536), {"update": 0, "start": 1}, "pairs of the corpus"),
 }
+LEAST = 0.1
+"""Seconds for which a work is repeated in a round."""
 TINY = Size(length=3, width=8, vocabulary=20, batch=2, hypotheses=2, pairs=8)
 """To see whether everything runs: with its double."""
 MODELS = ("bidirectional", "transformer")
@@ -106,6 +109,18 @@ def update(model: str, size: Size, folder: Path) -> Work:
     return lambda: next(running)
 
 
+def start(model: str, size: Size, folder: Path) -> Work:
+    """The encoding of all texts, and the first update."""
+    codec, texts = codec_of(size), texts_of(size, size.pairs)
+    pairs, blueprint = [Pair(text, text) for text in texts], blueprint_of(model, size)
+
+    def begin() -> object:
+        examples = Examples.encode(pairs, codec, codec)
+        return next(updates(network_of(blueprint, codec), examples, replace(UNENDING, batch_size=size.batch)))
+
+    return begin
+
+
 def answer(model: str, size: Size, folder: Path, engine: Any) -> Work:
     """The answers of one batch, each as long as the sources."""
     codec, blueprint = codec_of(size), blueprint_of(model, size)
@@ -121,6 +136,7 @@ def answer(model: str, size: Size, folder: Path, engine: Any) -> Work:
 
 WORKS: dict[str, Callable[[str, Size, Path], Work]] = {
     "update": update,
+    "start": start,
     **{f"answer, {engine}": partial(answer, engine=engine) for engine in ENGINES},
 }
 
@@ -141,14 +157,14 @@ class Curve(NamedTuple):
         return float(np.polyfit(values, seconds, 1)[0])
 
 
-def seconds_of(works: Sequence[Work], rounds: int) -> list[float]:
-    """The median CPU seconds of each; in a round all take turns, the short ones several times."""
+def seconds_of(works: Sequence[Work], rounds: int, least: float) -> list[float]:
+    """The median CPU seconds of each; in a round all take turns, each repeated for at least these seconds."""
     amounts = []
     for work in works:
         work()
         start = time.process_time()
         work()
-        amounts.append(max(1, round(LEAST / max(time.process_time() - start, 1e-6))))
+        amounts.append(max(1, round(least / max(time.process_time() - start, 1e-6))))
     found: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for work, amount, own in zip(works, amounts, found, strict=True):
@@ -159,21 +175,17 @@ def seconds_of(works: Sequence[Work], rounds: int) -> list[float]:
     return [statistics.median(own) for own in found]
 
 
-LEAST = 0.1
-"""Seconds for which a work is repeated in a round."""
-
-
 def curves(axes: Sequence[str], rounds: int, *, tiny: bool) -> Iterator[Curve]:
     """All curves by these sizes."""
     for name in axes:
         axis, base = AXES[name], TINY if tiny else Size()
         values = [getattr(base, name) * factor for factor in (1, 2)] if tiny else list(axis.values)
         for work, make in WORKS.items():
-            most = axis.of_updates if work == "update" else axis.of_answers
+            most = axis.most.get(work.partition(",")[0])
             for model in MODELS if most is not None else ():
                 with tempfile.TemporaryDirectory() as folder:
                     works = [make(model, base._replace(**{name: value}), Path(folder)) for value in values]
-                    yield Curve(work, model, name, values, seconds_of(works, rounds), most or 0)
+                    yield Curve(work, model, name, values, seconds_of(works, rounds, 0 if tiny else LEAST), most or 0)
 
 
 def draw(found: Sequence[Curve], path: Path) -> None:
@@ -186,7 +198,7 @@ def draw(found: Sequence[Curve], path: Path) -> None:
     axes = list(dict.fromkeys(curve.axis for curve in found))
     rows = -(-len(axes) // 3)
     figure, grid = pyplot.subplots(rows, 3, figsize=(12, 3.6 * rows), squeeze=False, layout="constrained")
-    colors = dict(zip(WORKS, ("C0", "C1", "C2"), strict=True))
+    colors = dict(zip(WORKS, ("C0", "C3", "C1", "C2"), strict=True))
     for place, panel in enumerate(grid.flat):
         panel.set_visible(place < len(axes))
     for name, panel in zip(axes, grid.flat, strict=False):
@@ -194,11 +206,18 @@ def draw(found: Sequence[Curve], path: Path) -> None:
             style = "o-" if curve.model == MODELS[0] else "s--"
             panel.loglog(curve.values, curve.seconds, style, color=colors[curve.work], markersize=4)
         own = [curve for curve in found if curve.axis == name]
-        for most in sorted({curve.most for curve in own}):
-            value, top = np.array(own[0].values), max(max(curve.seconds) for curve in own)
-            line = 2 * top * (value / value[-1]) ** most
-            panel.loglog(value, line, ":", color="gray")
-            panel.annotate(f"exponent {most}", (value[-1], line[-1]), ha="right", va="bottom", color="gray")
+        most, value = max(curve.most for curve in own), np.array(own[0].values)
+        line = 2 * max(max(curve.seconds) for curve in own) * (value / value[-1]) ** most
+        panel.loglog(value, line, ":", color="gray")
+        panel.annotate(
+            f"exponent {most}  ",
+            (value[-1], line[-1]),
+            ha="right",
+            va="top",
+            color="gray",
+            xytext=(-12, 0),
+            textcoords="offset points",
+        )
         panel.set_xlabel(AXES[name].unit)
         panel.set_ylabel("CPU seconds")
         panel.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))

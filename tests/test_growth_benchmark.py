@@ -26,6 +26,7 @@ def test_every_size_is_measured(tmp_path: Path) -> None:
         *((axis, work) for axis in ("length", "width", "vocabulary", "batch") for work in works),
         *(("hypotheses", work) for work in works[1:]),
         ("pairs", "update"),
+        ("pairs", "start"),
     ]
     assert [curve["model"] for curve in found] == ["bidirectional", "transformer"] * (len(found) // 2)
     assert all(second > 0 for curve in found for second in curve["seconds"])

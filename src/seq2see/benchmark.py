@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seq2see.console import counted
 from seq2see.data import Examples, Pair, collate
 from seq2see.data.options import known_from
 from seq2see.errors import ConfigError, UserError
@@ -222,7 +223,7 @@ def advice(speeds: Sequence[Speed]) -> Iterator[str]:
             pays = "more threads don't pay: use other cores for other processes" if is_compared else ""
         else:
             pays = f"{best.threads} threads are {best.tokens / fewest.tokens:.1f} times as fast as {fewest.threads}"
-        choice = f"{work}: {best.threads} thread{'' if best.threads == 1 else 's'}"
+        choice = f"{work}: {counted(best.threads, 'thread')}"
         if others:
             ratio = best.tokens / max(speed.tokens for speed in others)
             choice = f"{work}: --engine {best.engine}" + (f" ({ratio:.1f} times the other)" if ratio >= CLEAR else "")

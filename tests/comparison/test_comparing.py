@@ -289,11 +289,19 @@ def test_sizes_that_can_not_be_are_refused(
         run(tmp_path / "out", tiny_pairs, settings, sizes=sizes)
 
 
+def test_tags_of_the_decoder_alone_are_left_out_for_models_without_soft_attention(tmp_path: Path) -> None:
+    said: list[str] = []
+    settings = {"model.tags": "decoder"}
+    made = plan_runs(["transducer", "bidirectional"], tmp_path, seeds=1, settings=settings, say=said.append)
+    assert said == ["note: transducer has no option model.tags=decoder; ignored"]
+    assert [run.config.model.tags for run in made] == [None, "decoder"]
+
+
 def test_losses_of_attention_are_left_out_for_models_without_it(tmp_path: Path) -> None:
     settings = {"training.guided_attention": 1.0, "training.coverage": 0.5}
     said: list[str] = []
     made = plan_runs(["plain", "attention"], tmp_path, seeds=1, settings=settings, say=said.append)
-    assert said == ["note: plain has no option training.coverage, training.guided_attention; ignored"]
+    assert said == ["note: plain has no option training.coverage=0.5, training.guided_attention=1.0; ignored"]
     assert [run.config.training.attention_losses for run in made] == [
         {},
         {"coverage": 0.5, "guided_attention": 1.0},

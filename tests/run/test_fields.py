@@ -73,6 +73,22 @@ def test_tags_of_the_decoder_give_the_same_answers_in_both_engines(name: str, ta
         assert abs(one.log_prob - other.log_prob) < 1e-4
 
 
+def test_tags_before_the_text_are_the_decoders_too(tmp_path: Path) -> None:
+    def turned(source: str) -> str:
+        return "\t".join(reversed(source.split("\t")))
+
+    pairs = [(turned(source), target) for source, target in PAIRS]
+    settings = TINY | {"model.tags": "decoder", "text.source": ["tags", "characters"], "training.max_updates": 40}
+    seq2see.train(pairs, dev=pairs[::7], out=tmp_path / "run", settings=settings, model="bidirectional", quiet=True)
+    sources = [source for source, _ in pairs[::9]]
+    numpy, torch = (seq2see.load(tmp_path / "run", engine=engine) for engine in ("numpy", "torch"))
+    together = numpy.predict(sources, beam=3)
+    for source, one, other in zip(sources, together, torch.predict(sources, beam=3), strict=True):
+        assert one.text == other.text == numpy.predict([source], beam=3)[0].text
+        assert abs(one.log_prob - other.log_prob) < 1e-4
+    assert len({answer.text for answer in together}) > 1
+
+
 @pytest.mark.parametrize("tags", ["every_step", "decoder"])
 def test_tags_of_the_decoder_need_a_field_of_tags(tags: str, tmp_path: Path) -> None:
     pairs = [(source.split("\t")[0], target) for source, target in PAIRS]
@@ -83,10 +99,10 @@ def test_tags_of_the_decoder_need_a_field_of_tags(tags: str, tmp_path: Path) -> 
 
 
 def test_tags_of_the_decoder_alone_need_attention() -> None:
-    with pytest.raises(ConfigError, match="'decoder' needs attention, which 'transducer' has not") as caught:
+    with pytest.raises(ConfigError, match="'decoder' needs soft attention, which 'transducer' has not") as caught:
         resolve(ModelOptions(name="transducer", tags="decoder"))
     assert caught.value.where == "model.tags"
-    assert resolve(fitting(ModelOptions(tags="decoder"), "transducer")).tags == "every_step"
+    assert fitting(ModelOptions(tags="decoder"), "transducer").tags is None
     assert resolve(fitting(ModelOptions(tags="decoder"), "attention")).tags == "decoder"
 
 

@@ -239,13 +239,14 @@ def test_many_words_are_learned_in_larger_batches(
 
 
 @pytest.mark.parametrize(
-    ("number", "has_blocks", "expected"), [(5_000, False, 32), (5_001, False, 64), (5_001, True, 32)]
+    ("number", "spells_tags", "expected"), [(5_000, True, 32), (5_001, True, 64), (5_001, False, 32)]
 )
-def test_many_forms_are_learned_in_larger_batches(number: int, has_blocks: bool, expected: int) -> None:
+def test_many_forms_are_learned_in_larger_batches(number: int, spells_tags: bool, expected: int) -> None:
     found = examples(number)
-    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, has_blocks=has_blocks, has_decoder_tags=True)
+    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, spells_tags=spells_tags)
     assert chosen.batch_size == expected
-    assert choose_training(TrainingOptions(), found, can_match=True, has_blocks=has_blocks)[0].batch_size == 32
+    asked, _ = choose_training(TrainingOptions(batch_size=7), found, can_match=True, spells_tags=spells_tags)
+    assert asked.batch_size == 7
 
 
 def test_nothing_is_left_open() -> None:

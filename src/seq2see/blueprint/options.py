@@ -48,9 +48,9 @@ class ModelOptions:
     copy: bool | None = None
     """Whether tokens of the source may be copied, by attention weight (a pointer-generator); by default false."""
     tags: Literal["source", "every_step", "decoder"] | None = None
-    """Where a field of tags is read: with the source; (every_step) also in each step of the decoder, as the sum of
-    their embeddings; (decoder) there, and by its attention, while the encoder's layers read only how many there are. By
-    default source, but decoder for forms spelled in characters from lemmas and tags."""
+    """What reads a field of tags: source: the encoder; every_step: also each step of the decoder, as the sum of their
+    embeddings; decoder: its steps, as that sum, and its attention, but the encoder only sees how many tags there are,
+    not which. By default source, but decoder for targets spelled in characters from texts and tags."""
     query: Literal["current", "previous"] | None = None
     """Step of gnmt's bottom layer whose output is the attention's query; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None

@@ -71,8 +71,8 @@ def resolve(options: ModelOptions) -> Blueprint:
             fix="leave it out",
         )
     if o.tags == "decoder" and not architecture.has_attention:
-        what = f"'decoder' needs attention, which {name!r} has not"
-        raise ConfigError(what, where="model.tags", fix="set model.tags=every_step")
+        what = f"'decoder' needs soft attention, which {name!r} has not"
+        raise ConfigError(what, where="model.tags", fix="leave it out, or set model.tags=every_step")
     if o.tie == "all" and not architecture.has_source:
         raise ConfigError(
             f"'all' needs a source, which {name!r} has not", where="model.tie", fix="set model.tie=target"
@@ -115,7 +115,7 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
     if own.tie == "all" and not architecture.has_source:
         own = replace(own, tie="target")
     if own.tags == "decoder" and not architecture.has_attention:
-        own = replace(own, tags="every_step")
+        own = replace(own, tags=None)
     o = _filled(own)
     unused: dict[str, Any] = dict.fromkeys(architecture.unused(o))
     if architecture.needed_embedding(o.width, o.tie, o.output) is not None:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import seq2see.metrics as metrics
 from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, require_own, train_all, write_pairs
-from seq2see.config import Config, given_keys, make_config, read_toml
+from seq2see.config import Config, given_keys, make_config, option, read_toml
 from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
 from seq2see.curves.history import read_history
@@ -192,7 +192,8 @@ def plan_runs(
                 lost |= {f"training.{key}" for key in training.attention_losses}
                 training = replace(training, coverage=0.0, guided_attention=None)
             if lost:
-                say(f"note: {name} has no option {', '.join(sorted(lost))}; ignored")
+                asked = ", ".join(f"{key}={option(config, key)}" for key in sorted(lost))
+                say(f"note: {name} has no option {asked}; ignored")
             config, given = replace(config, model=fitted, training=training), given - lost
         require_model(config)
         label = path.stem if is_recipe else name

@@ -298,4 +298,4 @@ class Preparation:
                     except BaseException:
                         pool.shutdown(wait=True, cancel_futures=True)
                         raise
-        self.say(f"{what}: {len(tasks):,} parts, {time.perf_counter() - began:.1f} s")
+        self.say(f"{what}: {counted(len(tasks), 'part')}, {time.perf_counter() - began:.1f} s")

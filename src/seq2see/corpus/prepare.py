@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from seq2see.config import Config
-from seq2see.console import Terminal, say_to
+from seq2see.console import Terminal, counted, say_to
 from seq2see.corpus import parts
 from seq2see.corpus.assembling import assemble, recover
 from seq2see.corpus.corpus import CORPUS_FILES, is_corpus, read_manifest
@@ -103,7 +103,8 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
         how = (
             "" if config.data.dev else f", set aside by distinct {preparation.grouping.name if has_source else 'lines'}"
         )
-        say(f"{folder}: {num_pairs:,} training pairs, {len(preparation.dev):,} dev pairs{how}")
+        train, dev = counted(num_pairs, "training pair"), counted(len(preparation.dev), "dev pair")
+        say(f"{folder}: {train}, {dev}{how}")
         return PreparedCorpus(folder, num_pairs, is_new=True)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2see.console import counted
 from seq2see.data.source_record import NO_RECORD
 from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationReport
@@ -96,7 +97,7 @@ def metrics_of(saved: SavedModel, evaluation: EvaluationReport | None) -> tuple[
     scores = {name: estimate.value for name, estimate in evaluation.scores.items()}
     if evaluation.exact_match is not None:
         scores = {"exact_match": evaluation.exact_match, **scores}
-    return scores, f"{evaluation.count:,} test items"
+    return scores, counted(evaluation.count, "test item")
 
 
 def hub_card(saved: SavedModel, values: Mapping[str, Any], repository: str) -> str:

@@ -229,7 +229,7 @@ def encoder(
 
 
 def whole_encoder(o: Blueprint, embedding: Embeddings, layers: Sequence[EncoderLayer], dropout: nn.Module) -> Encoder:
-    """Embeddings and layers, beside which the tags may be summed, and have states of their own."""
+    """Embeddings, layers, and what else becomes of tags: their sum for the decoder, and a share of their own states."""
     tag_states = nn.Linear(o.embedding, o.width) if o.tags == "decoder" else None
     return Encoder(
         embedding.source,

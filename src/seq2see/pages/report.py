@@ -113,7 +113,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     course = counted(history.last_update, "update") + (
         f" in {duration(end.seconds)}: {end.reason}" if end else ", not ended"
     )
-    dev = f"{data.num_dev:,} dev pairs" if data.num_dev is not None else "dev pairs no longer available"
+    dev = counted(data.num_dev, "dev pair") if data.num_dev is not None else "dev pairs no longer available"
     return [
         ("model", f"{data.blueprint.name} ({sizes})"),
         ("size", f"{data.model.num_parameters:,} parameters, {data.num_bytes / 1e6:.2f} MB on disk"),
@@ -124,7 +124,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
         ("best model", f"update {history.best_update:,}, written {moment(data.written)}"),
         ("seed", str(config.training.seed)),
         ("this page", f"seq2see {__version__}, {moment(datetime.now().timestamp())}"),
-        *([("skipped", f"{data.num_left_out:,} invalid lines of the test file")] if data.num_left_out else []),
+        *([("skipped", f"{counted(data.num_left_out, 'invalid line')} of the test file")] if data.num_left_out else []),
     ]
 
 

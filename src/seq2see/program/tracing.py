@@ -122,12 +122,12 @@ def encode(network: Network, source: SymbolicSource) -> Memory:
         return network.encoder(source)
     states: Any = None
     finals, tag_states = [], network.encoder.tag_states
-    read = source if tag_states is None else source._replace(ids=tag_states.hidden(source.ids))
+    read = source if tag_states is None else source._replace(ids=tag_states.without_tags(source.ids))
     for layer in network.encoder.layers:
         states, final = read_layer(layer, read, states)
         finals.append(final)
     if tag_states is not None:
-        states = tag_states.added(states, source.ids)
+        states = tag_states.with_own(states, source.ids)
     return Memory(states, source.mask, tuple(finals), source.ids)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.config import Config, option, option_names
+from seq2see.console import counted
 from seq2see.data import Examples, Pair
 from seq2see.data.digits import whole_number
 from seq2see.data.shuffling import splitmix64
@@ -125,7 +126,7 @@ def origin_of(pairs: Sequence[Pair], index: int) -> tuple[str, int, str]:
 
 def count_of(count: int, name: str) -> str:
     """Such as "1 pair is" or "2 pairs are"."""
-    return f"{count:,} {name} is" if count == 1 else f"{count:,} {name}s are"
+    return f"{counted(count, name)} {'is' if count == 1 else 'are'}"
 
 
 def require_same_pairs(changes: str, *, where: str, also: str = "") -> None:

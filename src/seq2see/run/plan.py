@@ -24,7 +24,7 @@ from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
-from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
+from seq2see.model import DEFAULT, Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.embeddings import Embedded, read_embeddings, with_width
@@ -254,12 +254,13 @@ def plan_run(
     fields = sizes_of(codecs).fields
     kinds = [field.kind for field in fields]
     has_many = has_source and are_many_translations(text, examples)
+    spells_tags = is_new and "tags" in kinds and len(kinds) > 1 and can_align(text, codecs)
     model, model_notes = choose_model(
         config.model,
         len(data.train),
         to_align,
         has_pictures="picture" in kinds,
-        spells_tags=is_new and "tags" in kinds and len(kinds) > 1 and can_align(text, codecs),
+        spells_tags=spells_tags,
         is_spelled=text.source in SPELLED,
         has_many_translations=has_many,
     )
@@ -306,7 +307,7 @@ def plan_run(
         has_blocks=find(resolve(model).name).has_blocks,
         is_small_transformer=has_many and is_small_transformer(model),
         is_spelled=text.source in SPELLED,
-        has_decoder_tags=model.tags == "decoder",
+        spells_tags=spells_tags and model.name == DEFAULT,
         has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,
     )

@@ -46,7 +46,7 @@ MANY_PAIRS = 200_000
 MANY_SPELLED, MANY_SPELLED_BATCH, MANY_SPELLED_DROPOUT = 100_000, 128, 0.2
 """From this number of pairs on, of sources that are characters: pairs per update, and dropout (docs/defaults.md)."""
 MANY_FORMS, MANY_FORMS_BATCH = 5_000, 64
-"""Beyond this number of pairs whose tags only the decoder reads: pairs per update (docs/defaults.md)."""
+"""Beyond this number of pairs, of texts and tags with spelled targets: pairs per update (docs/defaults.md)."""
 PICTURE_DROPOUT = 0.1
 """Dropout where the source has pictures (docs/sources.md)."""
 TRANSFORMER = "transformer"
@@ -184,7 +184,7 @@ def choose_training(
     has_blocks: bool = False,
     is_small_transformer: bool = False,
     is_spelled: bool = False,
-    has_decoder_tags: bool = False,
+    spells_tags: bool = False,
     has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
@@ -193,8 +193,9 @@ def choose_training(
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
     small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `is_spelled` says
-    whether the source is characters and nothing else, `has_decoder_tags` whether the decoder alone reads its tags,
-    `has_penalty` whether a length penalty matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
+    whether the source is characters and nothing else, `spells_tags` whether spelled targets have sources of tags
+    beside a text, `has_penalty` whether a length penalty matters to its beam. `epoch_examples` gives the examples of
+    each epoch if they differ.
     """
     if options.metric not in (None, "loss"):
         if not examples.source_ids.size:
@@ -210,7 +211,7 @@ def choose_training(
         most = 32
         if is_spelled and num_pairs >= MANY_SPELLED and not has_blocks:
             most = MANY_SPELLED_BATCH
-        elif has_decoder_tags and num_pairs > MANY_FORMS and not has_blocks:
+        elif spells_tags and num_pairs > MANY_FORMS:
             most = MANY_FORMS_BATCH
         batch_size, batch_tokens = min(most, max(8, num_pairs // 8)), MAX_TOKENS
     options = replace(options, batch_size=batch_size, batch_tokens=batch_tokens)
@@ -234,9 +235,9 @@ def choose_training(
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )
     limits = ((batch_size, "pair"), (batch_tokens, "token"))
-    size = " or ".join(counted(int(most), noun) for most, noun in limits if most)
-    steps = f"{counted(updates, 'update')} of {size} ({updates / per_epoch:.1f} epochs)"
-    return filled, [f"recipe: {steps}, rate {rate:g}; best is by dev {title_of(metric)}"]
+    size = " or ".join(counted(int(limit), noun) for limit, noun in limits if limit)
+    amount = f"{counted(updates, 'update')} of {size} ({updates / per_epoch:.1f} epochs)"
+    return filled, [f"recipe: {amount}, rate {rate:g}; best is by dev {title_of(metric)}"]
 
 
 def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_examples: EpochExamples | None) -> int:

@@ -108,13 +108,13 @@ class TagStates:
         self.fields = fields
         self.own = own
 
-    def hidden(self, ids: NDArray[Any]) -> NDArray[Any]:
+    def without_tags(self, ids: NDArray[Any]) -> NDArray[Any]:
         """The ids with the unknown token in place of each tag."""
         found: NDArray[Any] = np.where(self.fields.tags(ids) > 0, UNK, ids)
         return found
 
-    def added(self, states: Array, ids: NDArray[Any]) -> Array:
-        """States [B S D], those of tags with their own added."""
+    def with_own(self, states: Array, ids: NDArray[Any]) -> Array:
+        """States [B S D], with the share of their own added to those of tags."""
         read = self.embedding[ids]
         own = self.own(read.reshape(-1, read.shape[2])).reshape(states.shape)
         result: Array = states + own * self.fields.tags(ids)[:, :, None]
@@ -287,7 +287,7 @@ class RecurrentEncoder(Encoder):
         """See `Encoder`."""
         ids = source.ids
         if self.tag_states is not None:
-            source = source._replace(ids=self.tag_states.hidden(ids))
+            source = source._replace(ids=self.tag_states.without_tags(ids))
         order = np.argsort(-source.lengths, kind="stable")
         is_sorted = bool((order[1:] > order[:-1]).all())
         by_length = source if is_sorted else Padded(source.ids[order], source.lengths[order])
@@ -303,7 +303,7 @@ class RecurrentEncoder(Encoder):
             states = states[back]
             finals = [(h[back], c[back]) for h, c in finals]
         if self.tag_states is not None:
-            states = self.tag_states.added(states, ids)
+            states = self.tag_states.with_own(states, ids)
         return Memory(np.ascontiguousarray(states), source.mask, tuple(finals), ids)
 
 
@@ -329,7 +329,7 @@ class TransformerEncoder(Encoder):
         shape = (*source.ids.shape, self.embedding.shape[1])
         states = self.run(source, Stream(source.ids)).x.reshape(shape)
         if self.tag_states is not None:
-            states = self.tag_states.added(states, source.ids)
+            states = self.tag_states.with_own(states, source.ids)
         return Memory(states, source.mask, ids=source.ids)
 
     def self_attention(self, source: Padded) -> list[Array]:
@@ -338,7 +338,7 @@ class TransformerEncoder(Encoder):
 
     def run(self, source: Padded, stream: Stream) -> Stream:
         """The stream after all layers; its rows are B × S positions."""
-        x = self.embedding[source.ids if self.tag_states is None else self.tag_states.hidden(source.ids)]
+        x = self.embedding[source.ids if self.tag_states is None else self.tag_states.without_tags(source.ids)]
         _, length, width = x.shape
         if self.fields is not None:
             self.fields.add_to(x, source)

@@ -105,13 +105,11 @@ def added_tags(o: Blueprint, tensors: Tensors) -> list[Layer]:
     return [] if fields is None else [AddTags(source_table(o, tensors), fields)]
 
 
-def tag_states(o: Blueprint, tensors: Tensors) -> TagStates | None:
+def tag_states(o: Blueprint, tensors: Tensors, table: Array, fields: SourceFields | None) -> TagStates | None:
     """The states of the source's tags, if only the decoder reads them."""
-    fields = source_fields(o, tensors) if o.tags == "decoder" else None
-    own = tensors.at("encoder", "tag_states")
-    return (
-        None if fields is None else TagStates(source_table(o, tensors), fields, Linear.take(own, o.width, o.embedding))
-    )
+    if o.tags != "decoder" or fields is None:
+        return None
+    return TagStates(table, fields, Linear.take(tensors.at("encoder", "tag_states"), o.width, o.embedding))
 
 
 def upper_recurrent(o: Blueprint, own: Tensors) -> Layer:
@@ -146,6 +144,7 @@ def encoder(
     o: Blueprint, tensors: Tensors, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> RecurrentEncoder:
     """`o.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
+    table, fields = source_table(o, tensors), source_fields(o, tensors)
     layers = []
     for height in range(o.encoder_layers):
         is_residual = residual_from is not None and height >= residual_from
@@ -161,10 +160,9 @@ def encoder(
                 backward: Gates.take(own.at(name), o.cell, input_width, each)
                 for backward, name in ((False, "ahead"), (True, "back"))
             }
-        embedding = None if height else source_table(o, tensors)
-        fields = None if height else source_fields(o, tensors)
-        layers.append(EncoderRNN(directions, o.merge, embedding, fields, residual=is_residual))
-    return RecurrentEncoder(layers, tag_states(o, tensors))
+        read = (None, None) if height else (table, fields)
+        layers.append(EncoderRNN(directions, o.merge, *read, residual=is_residual))
+    return RecurrentEncoder(layers, tag_states(o, tensors, table, fields))
 
 
 def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
@@ -181,8 +179,8 @@ def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
     blocks += last_norm(o, own.at(start + o.encoder_layers))
-    fields, own_states = source_fields(o, tensors), tag_states(o, tensors)
-    return TransformerEncoder(source_table(o, tensors), positions, blocks, fields, own_states)
+    table, fields = source_table(o, tensors), source_fields(o, tensors)
+    return TransformerEncoder(table, positions, blocks, fields, tag_states(o, tensors, table, fields))
 
 
 def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:

@@ -39,8 +39,8 @@ class TrainingOptions:
     max_epochs: Count | None = None
     """Number of epochs; training ends at max_updates or max_epochs, whichever comes first; by default max_updates."""
     batch_size: Count | None = None
-    """Pairs per update; by default 32, or fewer below 256 pairs, or 64 beyond 5,000 pairs with model.tags=decoder, or
-    128 where 100,000 or more sources are spelled; no limit for translations."""
+    """Pairs per update; by default 32, or fewer below 256 pairs, or 64 beyond 5,000 pairs of texts and tags with
+    spelled targets, or 128 where 100,000 or more sources are spelled; no limit for translations."""
     batch_tokens: Count | Literal["auto"] | None = None
     """Padded source and target tokens per update; with batch_size, whichever limit is reached first; by default
     16,384, or 2,048 where a small Transformer is chosen for translations. auto takes the largest batch that fits into
