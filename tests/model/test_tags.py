@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from seq2see.blueprint import Field
+from seq2see.blueprint import HIDDEN_TAG, Field
 from seq2see.model import ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
+from seq2see.text import UNK
 
 LEMMA = [5, 6, 7, 4]
 """Three letters, and the break between the fields."""
@@ -55,6 +56,12 @@ def test_the_state_of_a_tag_has_its_own_share(model: Seq2Seq) -> None:
     difference = vectors(model, 10, 11) - vectors(model, 12, 13)
     torch.testing.assert_close(states[4:] - others[4:], difference @ model.encoder.tag_states.weight.T)
     torch.testing.assert_close(sums - other_sums, difference.sum(0))
+
+
+def test_the_layers_read_the_unknown_token(model: Seq2Seq) -> None:
+    assert HIDDEN_TAG == UNK
+    ids = torch.tensor([[*LEMMA, 10, 11]])
+    assert model.encoder.fields.without_tags(ids).tolist() == [[*LEMMA, UNK, UNK]]
 
 
 @torch.no_grad()

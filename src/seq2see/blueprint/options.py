@@ -109,6 +109,8 @@ class Blueprint:
 
 FieldKind = Literal["text", "tags", "vectors", "picture"]
 """What a field of the source is: text, a set of tags (which have no positions), a series of vectors, or a picture."""
+HIDDEN_TAG = 1
+"""What the encoder's layers read in place of a tag that only the decoder reads: the unknown token."""
 FIELD_BREAK = 4
 """The token between two fields of a source of several fields: the first one of its vocabulary."""
 VALUE = 5

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2see.blueprint import FIELD_BREAK, Field
-from seq2see.text import UNK
+from seq2see.blueprint import FIELD_BREAK, HIDDEN_TAG, Field
 
 
 class Embedding(nn.Embedding):
@@ -63,7 +62,7 @@ class FieldEmbedding(nn.Embedding):
 
     def without_tags(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"]:
         """The ids with the unknown token in place of each tag."""
-        return torch.where(self.tags(ids), UNK, ids)
+        return torch.where(self.tags(ids), HIDDEN_TAG, ids)
 
     def positions(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"] | None:
         """The position of each token among those of ordered fields; 0 for tags and cells. None if all are ordered."""

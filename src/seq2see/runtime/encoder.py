@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import FIELD_BREAK, Field
+from seq2see.blueprint import FIELD_BREAK, HIDDEN_TAG, Field
 from seq2see.runtime.arithmetic import Linear, Matrix
 from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
 from seq2see.runtime.recurrent import Gates
@@ -23,7 +23,6 @@ from seq2see.runtime.stream import Constant, Layer, Memory, RecurrentState, Stre
 from seq2see.runtime.tensors import Array
 from seq2see.runtime.values import FieldValues, SourceValues
 from seq2see.runtime.wiring import Stack
-from seq2see.text import UNK
 
 
 class Padded(NamedTuple):
@@ -110,7 +109,7 @@ class TagStates:
 
     def without_tags(self, ids: NDArray[Any]) -> NDArray[Any]:
         """The ids with the unknown token in place of each tag."""
-        found: NDArray[Any] = np.where(self.fields.tags(ids) > 0, UNK, ids)
+        found: NDArray[Any] = np.where(self.fields.tags(ids) > 0, HIDDEN_TAG, ids)
         return found
 
     def with_own(self, states: Array, ids: NDArray[Any]) -> Array:
