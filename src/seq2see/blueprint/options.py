@@ -50,7 +50,7 @@ class ModelOptions:
     tags: Literal["source", "every_step", "decoder"] | None = None
     """What reads a field of tags: source: the encoder; every_step: also each step of the decoder, as the sum of their
     embeddings; decoder: its steps, as that sum, and its attention, but the encoder only sees how many tags there are,
-    not which. By default source, but decoder for targets spelled in characters from texts and tags."""
+    not which; by default source, but decoder for targets spelled in characters from texts and tags."""
     query: Literal["current", "previous"] | None = None
     """Step of gnmt's bottom layer whose output is the attention's query; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None
