@@ -151,9 +151,9 @@ class Curve(NamedTuple):
     seconds: list[float]
     most: int
 
-    def exponent(self, points: int | None = None) -> float:
-        """Of the last points, or all: the slope of the logarithm of seconds by that of sizes."""
-        values, seconds = (np.log(each[-(points or 0) :]) for each in (self.values, self.seconds))
+    def exponent(self, points: int = 0) -> float:
+        """Of the last points, or of all (0): the slope of the logarithm of seconds by that of sizes."""
+        values, seconds = (np.log(each[-points:]) for each in (self.values, self.seconds))
         return float(np.polyfit(values, seconds, 1)[0])
 
 
@@ -210,7 +210,7 @@ def draw(found: Sequence[Curve], path: Path) -> None:
         line = 2 * max(max(curve.seconds) for curve in own) * (value / value[-1]) ** most
         panel.loglog(value, line, ":", color="gray")
         panel.annotate(
-            f"exponent {most}  ",
+            f"exponent {most}",
             (value[-1], line[-1]),
             ha="right",
             va="top",
