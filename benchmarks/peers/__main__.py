@@ -32,6 +32,7 @@ class Peer(NamedTuple):
 PEERS = {
     "Seq2See": Peer("seq2see_peer.py", "seq2see", ("torch",)),
     "Seq2See, NumPy": Peer("seq2see_peer.py", "seq2see", ("numpy",)),
+    "Seq2See, C": Peer("seq2see_peer.py", "seq2see", ("c",)),
     "eole": Peer("eole_peer.py", "eole"),
     "CTranslate2": Peer("ctranslate2_peer.py", "ctranslate2"),
     "PyTorch by hand": Peer("pytorch_peer.py", "pytorch"),
@@ -52,9 +53,15 @@ def tasks(updates: int, texts: int, alone: int) -> list[tuple[dict[str, Any], in
     for model in models:
         for precision in ("float32", "default"):
             found.append(({"do": "train", "model": model, "batch": BATCH, "precision": precision}, updates))
-    for model, beam in (("lstm", 1), ("lstm", 5), ("transformer", 5)):
+    answered = [
+        ("lstm", 1, "float32"),
+        ("lstm", 5, "float32"),
+        ("transformer", 5, "float32"),
+        ("transformer", 5, "int8"),
+    ]
+    for model, beam, precision in answered:
         for batch, amount in ((1, alone), (BATCH, texts)):
-            task = {"do": "answer", "model": model, "beam": beam, "batch": batch, "precision": "float32"}
+            task = {"do": "answer", "model": model, "beam": beam, "batch": batch, "precision": precision}
             found.append((task, amount))
     return found
 

@@ -14,14 +14,14 @@ def answer(task: Task) -> Work:
     """Its translator, on lists of tokens."""
     if task["model"] == "lstm":
         raise UnableError("has no LSTM")
-    require_float32(task)
+    if task["precision"] == "default":
+        require_float32(task)
     exported = given.folder / "transformer.ctranslate2"
     if not exported.exists():
-        sources, targets = (given.tokens[side][:4] for side in ("source", "target"))
-        data = [(" ".join(source), " ".join(target)) for source, target in zip(sources, targets, strict=True)]
-        seq2see.load(given.folder / "transformer", engine="numpy").export(exported, weights="float32", data=data)
+        model = seq2see.load(given.folder / "transformer", engine="numpy")
+        model.export(exported, weights="float32", data=given.pairs(4))
     translator = ctranslate2.Translator(
-        str(exported), device="cpu", compute_type="float32", inter_threads=1, intra_threads=given.threads
+        str(exported), device="cpu", compute_type=task["precision"], inter_threads=1, intra_threads=given.threads
     )
 
     def translate(amount: int) -> None:
@@ -34,7 +34,7 @@ def answer(task: Task) -> Work:
         )
         given.require_length([len(each.hypotheses[0]) for each in found])
 
-    return Work(translate)
+    return Work(translate, task["precision"])
 
 
 if __name__ == "__main__":

@@ -63,9 +63,11 @@ def timed(work: Work, amount: int) -> dict[str, float]:
 
 
 def require_float32(task: Task) -> None:
-    """Refuse the row of defaults where the default is the precision of the other row."""
+    """Refuse the row of defaults where the default is the precision of the other row, and that of int8."""
     if task["precision"] == "default":
         raise UnableError("float32 is the default")
+    if task["precision"] == "int8":
+        raise UnableError("computes in float32")
 
 
 class Given:
@@ -86,6 +88,11 @@ class Given:
         """The tokens of so many sources, the first ones again where there are fewer."""
         own = self.tokens["source"]
         return [own[number % len(own)] for number in range(amount)]
+
+    def pairs(self, amount: int) -> list[tuple[str, str]]:
+        """So many pairs as texts."""
+        both = zip(self.tokens["source"][:amount], self.tokens["target"][:amount], strict=True)
+        return [(" ".join(source), " ".join(target)) for source, target in both]
 
     def vocabulary(self, side: str) -> list[str]:
         """All tokens of a side."""

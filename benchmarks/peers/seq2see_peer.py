@@ -1,7 +1,8 @@
-"""This package: training in PyTorch, answers of the engine that the second argument names."""
+"""This package: training in PyTorch, answers of the engine that the second argument names, or of an exported C file."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from itertools import islice
@@ -10,6 +11,9 @@ from protocol import Given, Task, UnableError, Work, require_float32, serve
 
 import seq2see
 from seq2see.data import Examples, Pair
+from seq2see.export.c_checking import find_compiler
+from seq2see.native import NativeModel
+from seq2see.native import load as load_library
 from seq2see.storage.saved_model import load_model
 
 given, engine = Given(), sys.argv[2]
@@ -52,6 +56,36 @@ def answer(task: Task) -> Work:
     return Work(predict)
 
 
+def answer_in_c(task: Task) -> Work:
+    """Predictions of the model as a library in C, one text after the other."""
+    if task["precision"] == "default":
+        require_float32(task)
+    model = built(task["model"], task["precision"])
+
+    def predict(amount: int) -> None:
+        texts = [" ".join(source) for source in given.sources(amount)]
+        found = model.predict(texts, beam=task["beam"], min_length=given.length, max_length=given.length)
+        given.require_length([len(each.tokens) for each in found])
+
+    return Work(predict, task["precision"])
+
+
+def built(name: str, weights: str) -> NativeModel:
+    """The library of a model with such weights, compiled for this machine if it isn't there."""
+    compiler = find_compiler()
+    if compiler is None:
+        raise UnableError("needs a C compiler")
+    source = given.folder / f"{name}-{weights}.c"
+    library, file = source.with_suffix(".so"), source.with_suffix(".weights")
+    if not library.exists():
+        seq2see.load(given.folder / name, engine="numpy").export(
+            source, weights=weights, data=given.pairs(4), separate_weights=True
+        )
+        flags = ["-std=c99", "-O3", "-march=native", "-shared", "-fPIC"]
+        subprocess.run([*compiler, *flags, str(source), "-lm", "-o", str(library)], check=True)
+    return load_library(library, weights=file)
+
+
 def product(task: Task) -> Work:
     """Products of matrices as large as an update's: the tokens of a batch times the weights of a layer."""
     import torch
@@ -69,4 +103,4 @@ def product(task: Task) -> Work:
 
 if __name__ == "__main__":
     of_torch = {"train": train, "product": product} if engine == "torch" else {}
-    serve({"answer": answer, **of_torch})
+    serve({"answer": answer_in_c if engine == "c" else answer, **of_torch})

@@ -11,6 +11,8 @@ from typing import Any
 
 from seq2see.export.c_views import (
     CTYPES,
+    INT8,
+    PANELS,
     WIDTHS,
     View,
     bytes_of,
@@ -52,6 +54,12 @@ EXPRESSIONS: dict[str, str] = {
 """Of the operations that are computed element by element; {0} is the element of the first input."""
 KERNELS = {"tanh": ("exp", "tanh"), "exp": ("exp",), "gather": ("gather",)}
 """The functions that they call, beside those of products and recurrent layers."""
+RECURRENT_PRODUCTS = {
+    "float": ("matmul", "product"),
+    PANELS: ("panels", "matmul_panels", "product_panels"),
+    INT8: ("panels", "matmul_panels", "matmul_int8", "product_int8"),
+}
+"""The functions for the product with the hidden state, by the dtype of its matrix."""
 ALIASES = ("reshape", "slice", "transpose", "broadcast", "cast")
 """What may give a view of its input, which has to live as long."""
 
@@ -301,20 +309,21 @@ class Function:
         one, other = inputs
         if one.literal or not (one.steps[-1] == 1 or one.shape[-1] == 1):
             one = self.whole(one)
-        by_columns = not other.literal and (other.steps[-2] == 1 or other.shape[-2] == 1)
-        by_rows = not other.literal and other.steps[-1] == 1 and not (by_columns and other.shape[-1] == 1)
-        if not (by_rows or by_columns):
-            other, by_rows = self.whole(other), True
         found = self.result("float", type_.shape)
-        kernel = "matmul" if by_rows else "matmul_columns"
-        scales = ""
-        if other.dtype == "int8":
-            assert by_rows and other.offset == 0, "int8 is read as it was written"
-            kernel, scales = "matmul_int8", f"{other.name}_scales, "
-        self.kernels.add(kernel)
-        step = other.steps[-2] if by_rows else other.steps[-1]
-        batch = type_.shape[:-2]
         n, i, m = one.shape[-2], one.shape[-1], other.shape[-1]
+        if other.dtype in (PANELS, INT8):
+            kernel = "matmul_int8" if other.dtype == INT8 else "matmul_panels"
+            how = f"{other.name}_scales, " if other.dtype == INT8 else ""
+            self.kernels.add("panels")
+        else:
+            by_columns = not other.literal and (other.steps[-2] == 1 or other.shape[-2] == 1)
+            by_rows = not other.literal and other.steps[-1] == 1 and not (by_columns and other.shape[-1] == 1)
+            if not (by_rows or by_columns):
+                other, by_rows = self.whole(other), True
+            kernel = "matmul" if by_rows else "matmul_columns"
+            how = f"{text(other.steps[-2] if by_rows else other.steps[-1])}, "
+        self.kernels.add(kernel)
+        batch = type_.shape[:-2]
         one_batch = repeated(one._replace(shape=one.shape[:-2], steps=one.steps[:-2]), batch)
         other_batch = repeated(other._replace(shape=other.shape[:-2], steps=other.steps[:-2]), batch)
         to = found._replace(shape=batch, steps=found.steps[:-2])
@@ -322,8 +331,8 @@ class Function:
             batch,
             [to, one_batch, other_batch],
             lambda each: (
-                f"op_{kernel}(&{each[0]}, &{each[1]}, {text(one.steps[-2])}, &{each[2]}, {text(step)}, "
-                f"{scales}{text(n)}, {text(i)}, {text(m)});"
+                f"op_{kernel}(&{each[0]}, &{each[1]}, {text(one.steps[-2])}, &{each[2]}, "
+                f"{how}{text(n)}, {text(i)}, {text(m)});"
             ),
         )
         return found
@@ -339,9 +348,8 @@ class Function:
     def recurrent(self, kind: str, inputs: list[View], attributes: Any, type_: Type) -> View:
         """A call of the layer."""
         gates, lengths, hidden = (self.whole(each) for each in inputs)
-        is_int8 = hidden.dtype == "int8"
-        products = ("matmul_int8", "product_int8") if is_int8 else ("product",)
-        self.kernels.update(("exp", "tanh", "matmul", *products, kind))
+        is_int8 = hidden.dtype == INT8
+        self.kernels.update(("exp", "tanh", *RECURRENT_PRODUCTS[hidden.dtype], kind))
         found = self.result("float", type_.shape)
         units = hidden.shape[0]
         room = self.new("float", (units * 4,), self.now)

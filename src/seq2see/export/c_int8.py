@@ -50,7 +50,7 @@ def steps_of(bundle: Bundle) -> dict[str, Steps]:
 def only_in_products(programs: Programs) -> set[str]:
     """The prepared matrices that nothing but products reads."""
     types = {name: programs.prepare.type(number) for name, number in programs.prepare.outputs}
-    names = {name for name, type_ in types.items() if len(type_.shape) == 2 and 1 not in type_.shape}
+    names = {name for name, type_ in types.items() if len(type_.shape) == 2}
     for program in (programs.encode, programs.step):
         inputs = [name for name, _ in program.inputs]
         names -= {inputs[number] for _, number in program.outputs if number < len(inputs)}

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from seq2see.export.c_function import ALIGNMENT, Function
-from seq2see.export.c_views import CTYPES, WIDTHS, View, bytes_of, factor, in_order, text
-from seq2see.export.c_weights import CWeights, steps_name
+from seq2see.export.c_views import CTYPES, INT8, PANELS, WIDTHS, View, bytes_of, factor, in_order, text
+from seq2see.export.c_weights import CWeights, panels_of, steps_name
 from seq2see.program import Program
 from seq2see.program.operations import Type
 from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, READING, WEIGHTS
@@ -48,7 +48,8 @@ def write_programs(weights: CWeights) -> Written:
     programs = weights.programs
     prepared = {name: programs.prepare.type(number) for name, number in programs.prepare.outputs}
     given_types = dict((*programs.encode.inputs, *programs.step.inputs))
-    prepared |= {name: given_types[name]._replace(dtype="int8") for name in weights.int8}
+    prepared |= {name: given_types[name]._replace(dtype=INT8) for name in weights.int8}
+    prepared |= {name: given_types[name]._replace(dtype=PANELS) for name in weights.panels}
     readings = {name: type_ for name, type_ in programs.step.inputs if name.startswith(READING)}
     carries = {name: type_ for name, type_ in programs.step.inputs if name.startswith(CARRY)}
     places = {
@@ -70,7 +71,7 @@ def write_programs(weights: CWeights) -> Written:
         lines = []
         for own, (name, _), type_ in zip(names, program.inputs, types, strict=True):
             lines.append(f"const {CTYPES[type_.dtype]} *const {own} = {given[name]};")
-            if type_.dtype == "int8":
+            if type_.dtype == INT8:
                 lines.append(f"const float *const {own}_scales = {given[name]}_scales;")
         function.constants[:0] = lines
         return function
@@ -125,7 +126,8 @@ def write_programs(weights: CWeights) -> Written:
         ),
         *struct_lines("State", fields),
     ]
-    return Written(declarations, functions, prepare.kernels | encode.kernels | step.kernels)
+    kernels = prepare.kernels | encode.kernels | step.kernels | ({"panels", "in_panels"} if weights.panels else set())
+    return Written(declarations, functions, kernels)
 
 
 def copied_lines(prepare: Function, weights: CWeights, places: Mapping[str, str]) -> list[str]:
@@ -134,11 +136,14 @@ def copied_lines(prepare: Function, weights: CWeights, places: Mapping[str, str]
     lines = ["Block *const before = work->blocks;"]
     for name, number in prepare.program.outputs:
         view = prepare.values[number]
-        if not (view.is_whole and view.name in fixed):
+        if name in weights.panels:
+            rows, columns = view.shape
+            lines.append(f"{places[name]} = in_panels(work, {places[name]}, {text(rows)}, {text(columns)});")
+        elif not (view.is_whole and view.name in fixed):
             size = bytes_of(product_of(view.shape), view.dtype)
             lines.append(f"{places[name]} = copied(work, {places[name]}, {size});")
     for name, matrix in weights.int8.items():
-        for part, content in (("", matrix.steps), ("_scales", matrix.scales)):
+        for part, content in (("", panels_of(matrix.steps)), ("_scales", matrix.scales)):
             own = f"{steps_name(name)}{part}"
             value = f"copied(work, {own}, {content.nbytes})" if weights.file else own
             lines.append(f"{places[name]}{part} = {value};")

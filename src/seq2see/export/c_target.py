@@ -17,7 +17,8 @@ from seq2see.export.javascript import one_line
 
 PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c", "wasm.c")
 INCLUDES = ("limits.h", "math.h", "setjmp.h", "stdint.h", "stdlib.h", "string.h")
-PRODUCTS = ("matmul", "matmul_columns", "matmul_int8", "product", "product_int8")
+PANELS = ("panels", "in_panels", "matmul_panels", "matmul_int8")
+PRODUCTS = ("matmul", "matmul_columns", *PANELS, "product", "product_panels", "product_int8")
 ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", *PRODUCTS, "lstm", "gru")
 """Of the functions that programs call."""
 
@@ -48,8 +49,8 @@ System = Literal["libc", "wasm"]
 
 
 def weights_for(bundle: Bundle, system: System, *, separate: bool = True) -> CWeights:
-    """The weights as the code has them. A product of WebAssembly takes up to four times longer with int8."""
-    return c_weights(bundle, separate=separate or system == "wasm", stay_int8=system != "wasm")
+    """The weights as the code has them: of WebAssembly, whose registers are few, not in panels."""
+    return c_weights(bundle, separate=separate or system == "wasm", in_panels=system != "wasm")
 
 
 def weights_file(bundle: Bundle, system: System = "libc") -> bytes:
@@ -69,7 +70,7 @@ def c_source(bundle: Bundle, *, separate: bool = False, system: System = "libc")
     programs = write_programs(weights)
     kernels = {*programs.kernels, *weights.kinds, "rows"}
     if "product_int8" in kernels:
-        kernels.discard("product")  # the other one reads float too
+        kernels.discard("product_panels")  # the other one reads float too
     source = bundle.source_codec
     lines = [
         *comment(bundle),

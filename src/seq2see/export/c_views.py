@@ -10,8 +10,10 @@ import numpy as np
 from seq2see.program.operations import Shape
 from seq2see.program.sizes import AnySize, Size, product_of, text_of
 
-CTYPES = {"float": "float", "int": "int32_t", "bool": "unsigned char", "int8": "signed char"}
-WIDTHS = {"float": 4, "int": 4, "bool": 1, "int8": 1}
+PANELS, INT8 = "panels", "int8"
+"""Instead of the dtype of a matrix that only products read: float or int8, in panels of columns (see `panels_of`)."""
+CTYPES = {"float": "float", "int": "int32_t", "bool": "unsigned char", PANELS: "float", INT8: "signed char"}
+WIDTHS = {"float": 4, "int": 4, "bool": 1, PANELS: 4, INT8: 1}
 
 
 class View(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 import safetensors.numpy
 
 from seq2see.export.bundle import Bundle
-from seq2see.export.c_int8 import Steps, steps_of, without
+from seq2see.export.c_int8 import Steps, only_in_products, steps_of, without
 from seq2see.export.c_text import numbers
 from seq2see.export.javascript import one_line
 from seq2see.program import Programs
@@ -19,6 +19,8 @@ ALIGNMENT = 16
 """Of each array in the file: what malloc gives."""
 MARK = (0x53325301).to_bytes(4, "little")
 """The file begins with it; a machine with the other order of bytes reads another number."""
+PANEL = 32
+"""Columns of a panel; core.c has the same number."""
 C_TYPES = {"f": "float", "i": "signed char", "u": "uint16_t"}
 
 
@@ -29,6 +31,8 @@ class CWeights(NamedTuple):
     """Those of the model, without what prepares int8."""
     int8: dict[str, Steps]
     """The prepared matrices that stay int8, by their names in programs; see `steps_name`."""
+    panels: set[str]
+    """The prepared matrices of float32 that are put into panels."""
     constants: list[str]
     """The arrays, or the size and the checksum of the file."""
     restored: list[str]
@@ -43,16 +47,20 @@ class CWeights(NamedTuple):
     """Empty if the weights are arrays."""
 
 
-def c_weights(bundle: Bundle, *, separate: bool, stay_int8: bool = True) -> CWeights:
-    """The weights of a model; `separate` puts them into a file. In memory int8 stays if it may."""
+def c_weights(bundle: Bundle, *, separate: bool, in_panels: bool = True) -> CWeights:
+    """The weights of a model; `separate` puts them into a file.
+
+    With `in_panels` matrices that only products read are in panels, and stay int8 if they may.
+    """
     stored = safetensors.numpy.load(bundle.weights)
     places = _File() if separate else _Arrays()
     restored, names, kinds, constant = [], {}, set(), set()
-    steps = steps_of(bundle) if stay_int8 else {}
+    steps = steps_of(bundle) if in_panels else {}
+    panels = only_in_products(bundle.programs) - steps.keys() if in_panels else set[str]()
     prepare = without(bundle.programs.prepare, steps)
     for name, matrix in steps.items():
         places.note(f"{name}: {' x '.join(map(str, matrix.steps.shape))}")
-        places.add(steps_name(name), matrix.steps)
+        places.add(steps_name(name), panels_of(matrix.steps))
         places.add(f"{steps_name(name)}_scales", matrix.scales)
     for number, (name, _) in enumerate(prepare.inputs):
         tensor, own = stored[name], f"weights_{number}"
@@ -74,7 +82,14 @@ def c_weights(bundle: Bundle, *, separate: bool, stay_int8: bool = True) -> CWei
                 constant.add(name)
     programs = bundle.programs._replace(prepare=prepare)
     defined = places.definitions + restored
-    return CWeights(programs, steps, places.constants(), defined, names, kinds, constant, places.content())
+    return CWeights(programs, steps, panels, places.constants(), defined, names, kinds, constant, places.content())
+
+
+def panels_of(matrix: np.ndarray) -> np.ndarray:
+    """A matrix [I M] as products read it: [panel I 32], the last panel filled up with 0."""
+    height, width = matrix.shape
+    filled = np.pad(matrix, ((0, 0), (0, -width % PANEL)))
+    return np.ascontiguousarray(filled.reshape(height, -1, PANEL).transpose(1, 0, 2))
 
 
 def steps_name(name: str) -> str:

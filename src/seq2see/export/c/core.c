@@ -219,55 +219,131 @@ static void op_matmul_columns(float *y, const float *a, size_t a_row, const floa
     }
 }
 
-//// matmul_int8
-/* The same with the columns of b as whole numbers, times a scale each. They become float in pieces, once for all rows. */
-static void op_matmul_int8(float *y, const float *a, size_t a_row, const signed char *b, size_t b_row, const float *scales,
-                           size_t N, size_t I, size_t M)
-{
-  enum { PIECE = 256 };
-  for (size_t n = 0; n < N * M; n++) y[n] = 0.0f;
-  for (size_t begin = 0; begin < M; begin += PIECE) {
-    const size_t width = M - begin < PIECE ? M - begin : PIECE;
-    for (size_t i = 0; i < I; i += 4) {
-      float rows[4][PIECE];
-      const size_t count = I - i < 4 ? I - i : 4;
-      for (size_t r = 0; r < count; r++)
-        for (size_t m = 0; m < width; m++) rows[r][m] = (float)b[(i + r) * b_row + begin + m];
-      for (size_t n = 0; n < N; n++) {
-        const float *const x = a + n * a_row + i;
-        float *const to = y + n * M + begin;
-        if (count == 4) {
-          const float x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-          for (size_t m = 0; m < width; m++)
-            to[m] += (x0 * rows[0][m] + x1 * rows[1][m]) + (x2 * rows[2][m] + x3 * rows[3][m]);
-        } else
-          for (size_t r = 0; r < count; r++)
-            for (size_t m = 0; m < width; m++) to[m] += x[r] * rows[r][m];
-      }
-    }
+//// panels
+/* A matrix [I M] in panels: 32 of its columns, row by row, then the next 32, the last filled up with 0. So products read
+   it in the order of memory, while the sums of up to five rows stay in registers, which the types are chosen for. */
+#if defined(__GNUC__) && defined(__AVX512F__)
+typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
+#elif defined(__GNUC__) && defined(__AVX__)
+typedef float Vector __attribute__((vector_size(32), aligned(4), may_alias));
+#elif defined(__GNUC__)
+typedef float Vector __attribute__((vector_size(16), aligned(4), may_alias));
+#else
+typedef float Vector;
+#endif
+
+enum {
+  PANEL = 32,
+  MOST_ROWS = 5,
+  LANES = sizeof(Vector) / sizeof(float),
+  ALL = PANEL / LANES,
+  FOUR = ALL < 4 ? ALL : 4,
+  TWO = ALL < 2 ? ALL : 2
+};
+
+/* Add the product of ROWS rows of a with a panel to y, VECTORS at a time; y has `width` of the panel's columns. */
+#define TILE(NAME, ROWS, VECTORS) \
+  static void NAME(float *y, size_t M, size_t width, const float *a, size_t a_row, const float *b, size_t I) \
+  { \
+    for (size_t begin = 0; begin < width; begin += VECTORS * LANES) { \
+      const size_t count = width - begin < VECTORS * LANES ? width - begin : VECTORS * LANES; \
+      Vector sums[ROWS][VECTORS]; \
+      float found[ROWS][VECTORS * LANES]; \
+      for (size_t n = 0; n < ROWS; n++) \
+        for (size_t v = 0; v < VECTORS; v++) sums[n][v] = (Vector){0.0f}; \
+      for (size_t i = 0; i < I; i++) { \
+        const Vector *const row = (const Vector *)(b + i * PANEL + begin); \
+        for (size_t n = 0; n < ROWS; n++) \
+          for (size_t v = 0; v < VECTORS; v++) sums[n][v] += a[n * a_row + i] * row[v]; \
+      } \
+      for (size_t n = 0; n < ROWS; n++) \
+        for (size_t v = 0; v < VECTORS; v++) *(Vector *)(found[n] + v * LANES) = sums[n][v]; \
+      for (size_t n = 0; n < ROWS; n++) \
+        for (size_t m = 0; m < count; m++) y[n * M + begin + m] += found[n][m]; \
+    } \
   }
+
+TILE(add_1_row, 1, ALL)
+TILE(add_2_rows, 2, FOUR)
+TILE(add_3_rows, 3, TWO)
+TILE(add_4_rows, 4, TWO)
+TILE(add_5_rows, 5, TWO)
+
+static void add_product(float *y, size_t M, size_t width, const float *a, size_t a_row, const float *b, size_t N, size_t I)
+{
+  static void (*const tiles[])(float *, size_t, size_t, const float *, size_t, const float *, size_t) = {
+      add_1_row, add_2_rows, add_3_rows, add_4_rows, add_5_rows};
+  for (size_t n = 0, rows; n < N; n += rows) {
+    const size_t parts = (N - n + MOST_ROWS - 1) / MOST_ROWS;
+    rows = (N - n + parts - 1) / parts;
+    tiles[rows - 1](y + n * M, M, width, a + n * a_row, a_row, b, I);
+  }
+}
+
+//// in_panels
+static const float *in_panels(Work *work, const float *b, size_t I, size_t M)
+{
+  float *found = new_block(work, (M + PANEL - 1) / PANEL * I * PANEL + LANES, sizeof(float));
+  while ((uintptr_t)found % sizeof(Vector)) found++;
+  float *to = found;
+  for (size_t begin = 0; begin < M; begin += PANEL)
+    for (size_t i = 0; i < I; i++)
+      for (size_t m = begin; m < begin + PANEL; m++) *to++ = m < M ? b[i * M + m] : 0.0f;
+  return found;
+}
+
+//// matmul_panels
+/* y [N M] = a [N I] times b [I M] in panels; `a_row` is from one row to the next. */
+static void op_matmul_panels(float *y, const float *a, size_t a_row, const float *b, size_t N, size_t I, size_t M)
+{
+  for (size_t n = 0; n < N * M; n++) y[n] = 0.0f;
+  for (size_t m = 0; m < M; m += PANEL)
+    add_product(y + m, M, M - m < PANEL ? M - m : PANEL, a, a_row, b + m * I, N, I);
+}
+
+//// matmul_int8
+/* The same with whole numbers, times a scale for each column. They become float in pieces, once for all rows. */
+static void op_matmul_int8(float *y, const float *a, size_t a_row, const signed char *b, const float *scales, size_t N,
+                           size_t I, size_t M)
+{
+  enum { PIECE = 64 };
+  float piece[PIECE * PANEL];
+  for (size_t n = 0; n < N * M; n++) y[n] = 0.0f;
+  for (size_t m = 0; m < M; m += PANEL)
+    for (size_t begin = 0; begin < I; begin += PIECE) {
+      const size_t count = I - begin < PIECE ? I - begin : PIECE;
+      const signed char *const from = b + m * I + begin * PANEL;
+      for (size_t i = 0; i < count * PANEL; i++) piece[i] = (float)from[i];
+      add_product(y + m, M, M - m < PANEL ? M - m : PANEL, a + begin, a_row, piece, N, count);
+    }
   for (size_t n = 0; n < N; n++)
     for (size_t m = 0; m < M; m++) y[n * M + m] *= scales[m];
 }
 
 //// product
-/* The product of a layer that has no int8, and so no scales. */
-static void op_product(float *y, const float *a, size_t a_row, const void *b, size_t b_row, const float *scales, size_t N,
-                       size_t I, size_t M)
+/* The product of a recurrent layer with its hidden state, one row; there are no scales. */
+static void op_product(float *y, const float *a, const void *b, const float *scales, size_t I, size_t M)
 {
   (void)scales;
-  op_matmul(y, a, a_row, b, b_row, N, I, M);
+  op_matmul(y, a, I, b, M, 1, I, M);
+}
+
+//// product_panels
+/* The product of a recurrent layer with its hidden state, one row; there are no scales. */
+static void op_product(float *y, const float *a, const void *b, const float *scales, size_t I, size_t M)
+{
+  (void)scales;
+  op_matmul_panels(y, a, I, b, 1, I, M);
 }
 
 //// product_int8
-/* One of these two: with scales, b is int8. */
-static void op_product(float *y, const float *a, size_t a_row, const void *b, size_t b_row, const float *scales, size_t N,
-                       size_t I, size_t M)
+/* The product of a recurrent layer with its hidden state, one row; with scales, b is int8. */
+static void op_product(float *y, const float *a, const void *b, const float *scales, size_t I, size_t M)
 {
   if (scales)
-    op_matmul_int8(y, a, a_row, b, b_row, scales, N, I, M);
+    op_matmul_int8(y, a, I, b, scales, 1, I, M);
   else
-    op_matmul(y, a, a_row, b, b_row, N, I, M);
+    op_matmul_panels(y, a, I, b, 1, I, M);
 }
 
 //// lstm
@@ -280,7 +356,7 @@ static void op_lstm(float *y, const float *gates, size_t length, size_t padded, 
   for (size_t step = 0; step < length && step < padded; step++) {
     const size_t place = reverse ? length - 1 - step : step;
     const float *const share = gates + place * 4 * H;
-    op_product(sums, h, H, hidden, 4 * H, scales, 1, H, 4 * H);
+    op_product(sums, h, hidden, scales, H, 4 * H);
     for (size_t n = 0; n < 4 * H; n++) sums[n] = op_tanh(sums[n] + share[n]);
     for (size_t n = 0; n < H; n++)
       c[n] = (0.5f + 0.5f * sums[n]) * sums[3 * H + n] + (0.5f + 0.5f * sums[H + n]) * c[n];
@@ -299,7 +375,7 @@ static void op_gru(float *y, const float *gates, size_t length, size_t padded, c
   for (size_t step = 0; step < length && step < padded; step++) {
     const size_t place = reverse ? length - 1 - step : step;
     const float *const share = gates + place * 4 * H;
-    op_product(sums, h, H, hidden, 4 * H, scales, 1, H, 4 * H);
+    op_product(sums, h, hidden, scales, H, 4 * H);
     for (size_t n = 0; n < 4 * H; n++) sums[n] += share[n];
     for (size_t n = 0; n < 2 * H; n++) sums[n] = 0.5f + 0.5f * op_tanh(sums[n]);
     for (size_t n = 0; n < H; n++) sums[n] = op_tanh(sums[3 * H + n] + sums[n] * sums[2 * H + n]);
