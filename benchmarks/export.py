@@ -88,7 +88,7 @@ def library_of(exported: Exported) -> NativeModel:
     library, weights = exported.path.with_suffix(".so"), exported.path.with_suffix(".weights")
     compiler = find_compiler()
     assert compiler is not None, "install gcc"
-    flags = ["-std=c99", "-O3", "-march=native", "-shared", "-fPIC"]
+    flags = ["-O3", "-march=native", "-shared", "-fPIC"]
     subprocess.run([*compiler, *flags, str(exported.path), "-lm", "-o", str(library)], check=True)
     return load(library, weights=weights if weights.exists() else None)
 

@@ -81,7 +81,7 @@ def built(name: str, weights: str) -> NativeModel:
         seq2see.load(given.folder / name, engine="numpy").export(
             source, weights=weights, data=given.pairs(4), separate_weights=True
         )
-        flags = ["-std=c99", "-O3", "-march=native", "-shared", "-fPIC"]
+        flags = ["-O3", "-march=native", "-shared", "-fPIC"]
         subprocess.run([*compiler, *flags, str(source), "-lm", "-o", str(library)], check=True)
     return load_library(library, weights=file)
 

@@ -482,7 +482,7 @@ def test_translations_are_told_by_units_number_and_lengths(
 
 def test_many_translations_get_a_small_transformer_unless_options_say_otherwise() -> None:
     chosen, (said,) = choose_model(ModelOptions(), 29_000, has_many_translations=True)
-    assert (chosen.name, chosen.width, chosen.feed_forward, chosen.dropout) == ("transformer", 128, 256, 0.2)
+    assert (chosen.name, chosen.width, chosen.feed_forward, chosen.dropout) == ("transformer", 128, 256, 0.3)
     assert said.startswith("model: transformer (")
     assert "29,000 pairs of sentences" in said
     named, _ = choose_model(ModelOptions(name="transformer"), 29_000, has_many_translations=True)
@@ -504,7 +504,7 @@ def test_a_small_transformer_is_trained_on_more_tokens_per_update_at_a_higher_ra
     assert not is_small_transformer(wide)
     made = translations(300, target_length=12)
     chosen, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True, is_small_transformer=True)
-    assert (chosen.rate, chosen.batch_size, chosen.batch_tokens) == (4e-3, None, 2_048)
+    assert (chosen.rate, chosen.batch_size, chosen.batch_tokens) == (4e-3, None, 4_096)
     other, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True)
     assert (other.rate, other.batch_size) == (1e-3, 32)
     given, _ = choose_training(

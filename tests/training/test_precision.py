@@ -26,7 +26,7 @@ def with_capabilities(monkeypatch, **found):
     [
         (256, {"avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
         (512, {"avx512_bf16": False, "amx_bf16": True}, "bfloat16"),
-        (128, {"avx512_bf16": True, "amx_bf16": True}, "float32"),
+        (64, {"avx512_bf16": True, "amx_bf16": True}, "float32"),
         (256, {"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),
         (512, {}, "float32"),
     ],
@@ -34,6 +34,14 @@ def with_capabilities(monkeypatch, **found):
 def test_the_processor_and_the_width_decide(name, width, found, chosen, monkeypatch):
     with_capabilities(monkeypatch, **found)
     assert choose(width, name) == chosen
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_of_transformers_alone_a_width_of_128_is_enough(name, monkeypatch):
+    with_capabilities(monkeypatch, avx512_bf16=True)
+    assert choose(124, name) == "float32"
+    expected = "bfloat16" if name in ("transformer", "transformer_language_model") else "float32"
+    assert choose(128, name) == expected
 
 
 def test_a_gru_trains_in_float32(monkeypatch):

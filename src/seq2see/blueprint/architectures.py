@@ -76,6 +76,11 @@ class Architecture:
         """Whether either side has Transformer blocks."""
         return "heads" in self.uses
 
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether either side has LSTMs or GRUs."""
+        return "cell" in self.uses or "cell" in self.fixed
+
     def output_width(self, width: int, output: str) -> int:
         """Input width of the output layer."""
         return (2 if output == "direct" else self.outputs) * width

@@ -34,7 +34,7 @@ class ModelOptions:
     """Layers of the decoder; by default model.layers."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] | None = None
     """Dropout rate after the embeddings and after each layer; by default 0.3, 0.1 if the source has pictures, 0.2
-    beside a width chosen for translations, or where 100,000 or more sources are spelled."""
+    where 100,000 or more sources are spelled."""
     direction: Literal["forward", "backward", "both"] | None = None
     """Direction in which a recurrent encoder reads the source; by default the architecture's own."""
     merge: Literal["concat", "sum", "mean"] | None = None

@@ -52,9 +52,9 @@ PICTURE_DROPOUT = 0.1
 TRANSFORMER = "transformer"
 FEWEST_TRANSLATIONS = 10_000
 """From this number of pairs on, a Transformer is chosen for translations."""
-TRANSLATION_SIZES: dict[str, Any] = {"width": 128, "feed_forward": 256, "dropout": 0.2}
+TRANSLATION_SIZES: dict[str, Any] = {"width": 128, "feed_forward": 256}
 """Of a Transformer for translations, below MANY_PAIRS (Wu et al. 2021, section 4.2: "tiny")."""
-TRANSLATION_TOKENS = 2_048
+TRANSLATION_TOKENS = 4_096
 """Padded tokens per update of such a Transformer, instead of a number of pairs."""
 
 

@@ -43,7 +43,7 @@ class TrainingOptions:
     spelled targets, or 128 where 100,000 or more sources are spelled; no limit for translations."""
     batch_tokens: Count | Literal["auto"] | None = None
     """Padded source and target tokens per update; with batch_size, whichever limit is reached first; by default
-    16,384, or 2,048 where a small Transformer is chosen for translations. auto takes the largest batch that fits into
+    16,384, or 4,096 where a small Transformer is chosen for translations. auto takes the largest batch that fits into
     the memory of the machine, whatever else is running."""
     accumulate: Annotated[int, Meta(ge=1, le=10_000)] = 1
     """Passes into which each process splits its part of a batch: less memory, the same gradient."""
@@ -95,7 +95,7 @@ class TrainingOptions:
     """Seconds that processes wait for one another before they give up."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 keeps weights, softmax and loss in float32. auto takes bfloat16 on CPUs with instructions for it and for
-    widths of at least 256, and float32 otherwise, also on GPUs."""
+    widths of at least 256, of Transformers without LSTMs at least 128, and float32 otherwise, also on GPUs."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
     """Seed of all random numbers."""
     source_embeddings: str | None = None

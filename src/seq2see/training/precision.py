@@ -8,24 +8,25 @@ from typing import Literal
 import torch
 
 from seq2see.errors import ConfigError
-from seq2see.model import Blueprint, Seq2Seq
+from seq2see.model import ARCHITECTURES, Blueprint, Seq2Seq
 from seq2see.model.recurrent import LSTM
 
-MIN_WIDTH = 256
-"""From this width on, bfloat16 is 1.2 to 1.5 times faster on processors with instructions for it; at 128 and 64 it
-gains nothing (docs/scaling.md)."""
+MIN_WIDTH, MIN_BLOCKS_WIDTH = 256, 128
+"""From this width on, of models with LSTMs and of those with Transformer blocks alone, bfloat16 is 1.1 to 1.5 times
+faster on processors with instructions for it; below it gains nothing (docs/scaling.md)."""
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 """Instruction sets with bfloat16 products; without them bfloat16 is slower than float32."""
 
 
 def choose_precision(device: torch.device, blueprint: Blueprint) -> Literal["float32", "bfloat16"]:
-    """The value of `auto`: bfloat16 on a CPU with instructions for it and from a width of 256 on, else float32.
+    """The value of `auto`: bfloat16 on a CPU with instructions for it and from some width on, else float32.
 
     It depends only on machine and model, so the same command always gives the same model. On a GPU it is float32, since
     cuDNN's LSTM under autocast runs in float16, whose loss would need scaling. So it is for a GRU, for which oneDNN has
     no call in PyTorch.
     """
-    is_suitable = blueprint.width >= MIN_WIDTH and blueprint.cell == "lstm"
+    least = MIN_WIDTH if ARCHITECTURES[blueprint.name].is_recurrent else MIN_BLOCKS_WIDTH
+    is_suitable = blueprint.width >= least and blueprint.cell == "lstm"
     is_faster = device.type == "cpu" and is_suitable and has_instructions()
     return "bfloat16" if is_faster else "float32"
 
