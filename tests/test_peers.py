@@ -195,3 +195,19 @@ def test_options_out_of_range_are_refused_before_anything_is_installed(
     assert ended.returncode == 2
     assert ended.stderr.endswith(f"error: {said.replace('{folder}', str(tmp_path))}\n")
     assert not (tmp_path / "environments").exists()
+
+
+def test_what_a_peer_is_given_and_what_it_refuses(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = module("protocol")
+    (tmp_path / "facts.json").write_text('{"sizes": {}, "length": 3}', "utf-8")
+    for side in ("source", "target"):
+        (tmp_path / f"train.{side}").write_text(f"{side} 1\n{side} 2\n", "utf-8")
+    monkeypatch.setattr(sys, "argv", ["peer", str(tmp_path)])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    given = protocol.Given()
+    assert given.pairs(1) == [("source 1", "target 1")]
+    assert len(given.pairs(9)) == 2
+    protocol.require_float32(ANSWER)
+    for precision, reason in (("default", "float32 is the default"), ("int8", "has no int8 here")):
+        with pytest.raises(protocol.UnableError, match=reason):
+            protocol.require_float32({**ANSWER, "precision": precision})

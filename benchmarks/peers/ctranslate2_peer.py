@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctranslate2
-from protocol import Given, Task, UnableError, Work, require_float32, serve
+from protocol import Given, Task, UnableError, Work, serve
 
 import seq2see
 
@@ -14,8 +14,6 @@ def answer(task: Task) -> Work:
     """Its translator, on lists of tokens."""
     if task["model"] == "lstm":
         raise UnableError("has no LSTM")
-    if task["precision"] == "default":
-        require_float32(task)
     exported = given.folder / "transformer.ctranslate2"
     if not exported.exists():
         model = seq2see.load(given.folder / "transformer", engine="numpy")
@@ -34,7 +32,7 @@ def answer(task: Task) -> Work:
         )
         given.require_length([len(each.hypotheses[0]) for each in found])
 
-    return Work(translate, task["precision"])
+    return Work(translate)
 
 
 if __name__ == "__main__":

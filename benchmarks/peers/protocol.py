@@ -67,7 +67,7 @@ def require_float32(task: Task) -> None:
     if task["precision"] == "default":
         raise UnableError("float32 is the default")
     if task["precision"] == "int8":
-        raise UnableError("computes in float32")
+        raise UnableError("has no int8 here")
 
 
 class Given:

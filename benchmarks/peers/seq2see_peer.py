@@ -58,8 +58,6 @@ def answer(task: Task) -> Work:
 
 def answer_in_c(task: Task) -> Work:
     """Predictions of the model as a library in C, one text after the other."""
-    if task["precision"] == "default":
-        require_float32(task)
     model = built(task["model"], task["precision"])
 
     def predict(amount: int) -> None:
@@ -67,7 +65,7 @@ def answer_in_c(task: Task) -> Work:
         found = model.predict(texts, beam=task["beam"], min_length=given.length, max_length=given.length)
         given.require_length([len(each.tokens) for each in found])
 
-    return Work(predict, task["precision"])
+    return Work(predict)
 
 
 def built(name: str, weights: str) -> NativeModel:

@@ -7,7 +7,7 @@ import pytest
 
 from seq2see.blueprint import ModelOptions, resolve
 from seq2see.export.c_checking import check_in_c
-from seq2see.export.c_int8 import divided, steps_of, without
+from seq2see.export.c_int8 import divided, only_in_products, steps_of, without
 from seq2see.export.c_target import c_source, weights_file
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
@@ -21,7 +21,7 @@ def test_the_steps_are_the_prepared_matrices_and_the_rest_is_prepared_as_before(
     _, bundle = exported(variant, weights="int8")
     tensors = read_weights(bundle.weights, "int8", where="a model")
     expected = run(bundle.programs.prepare, tensors, {})
-    steps = steps_of(bundle)
+    steps = steps_of(bundle, only_in_products(bundle.programs))
     assert steps, "every architecture has products"
     for name, matrix in steps.items():
         assert (matrix.steps.astype(np.float32) * matrix.scales == expected.pop(name)).all()
@@ -45,7 +45,20 @@ def test_what_is_no_whole_number_times_a_scale_stays_float() -> None:
 
 def test_other_weights_stay_as_they_are(exported) -> None:
     o = resolve(ModelOptions(name="attention", width=16, embedding=8))
-    assert all(not steps_of(exported(o, weights=weights)[1]) for weights in ("float32", "float16"))
+    for weights in ("float32", "float16"):
+        _, bundle = exported(o, weights=weights)
+        assert not steps_of(bundle, only_in_products(bundle.programs))
+
+
+@pytest.mark.parametrize("options", [{"score": "additive"}, {"copy": True}])
+def test_a_matrix_of_one_column_is_in_no_panel(options, exported) -> None:
+    o = resolve(ModelOptions(name="attention", width=16, embedding=8, **options))
+    for weights in ("float32", "int8"):
+        _, bundle = exported(o, weights=weights)
+        found = only_in_products(bundle.programs)
+        types = {name: bundle.programs.prepare.type(number).shape for name, number in bundle.programs.prepare.outputs}
+        columns = [name for name, shape in types.items() if len(shape) == 2 and shape[1] == 1]
+        assert columns and not found & set(columns)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

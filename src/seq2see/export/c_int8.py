@@ -19,7 +19,7 @@ from seq2see.program.replay import run
 from seq2see.storage.weights import MAX_STEP, SCALE, read_weights
 
 READ_AS_MATRIX = {"matmul": 1, "lstm": 2, "gru": 2}
-"""The operations that can read int8, and which of their inputs."""
+"""The operations that multiply by a matrix, and which of their inputs it is."""
 
 
 class Steps(NamedTuple):
@@ -29,8 +29,8 @@ class Steps(NamedTuple):
     scales: np.ndarray
 
 
-def steps_of(bundle: Bundle) -> dict[str, Steps]:
-    """By their names, the prepared matrices that stay int8; none for other weights."""
+def steps_of(bundle: Bundle, names: Collection[str]) -> dict[str, Steps]:
+    """Those of these prepared matrices, which only products read, that stay int8; none for other weights."""
     if bundle.format != "int8":
         return {}
     stored = safetensors.numpy.load(bundle.weights)
@@ -41,16 +41,15 @@ def steps_of(bundle: Bundle) -> dict[str, Steps]:
         else tensor
         for name, tensor in tensors.items()
     }
-    names = only_in_products(bundle.programs)
     values, sizes = (run(bundle.programs.prepare, each, {}) for each in (tensors, scales))
     found = {name: divided(values[name], sizes[name]) for name in names}
     return {name: each for name, each in found.items() if each is not None}
 
 
 def only_in_products(programs: Programs) -> set[str]:
-    """The prepared matrices that nothing but products reads."""
+    """The prepared matrices that nothing but products reads; a single column is none."""
     types = {name: programs.prepare.type(number) for name, number in programs.prepare.outputs}
-    names = {name for name, type_ in types.items() if len(type_.shape) == 2}
+    names = {name for name, type_ in types.items() if len(type_.shape) == 2 and type_.shape[1] != 1}
     for program in (programs.encode, programs.step):
         inputs = [name for name, _ in program.inputs]
         names -= {inputs[number] for _, number in program.outputs if number < len(inputs)}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from seq2see.export.c_function import ALIGNMENT, Function
 from seq2see.export.c_views import CTYPES, INT8, PANELS, WIDTHS, View, bytes_of, factor, in_order, text
-from seq2see.export.c_weights import CWeights, panels_of, steps_name
+from seq2see.export.c_weights import CWeights, steps_name
 from seq2see.program import Program
 from seq2see.program.operations import Type
 from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, READING, WEIGHTS
@@ -143,7 +143,7 @@ def copied_lines(prepare: Function, weights: CWeights, places: Mapping[str, str]
             size = bytes_of(product_of(view.shape), view.dtype)
             lines.append(f"{places[name]} = copied(work, {places[name]}, {size});")
     for name, matrix in weights.int8.items():
-        for part, content in (("", panels_of(matrix.steps)), ("_scales", matrix.scales)):
+        for part, content in (("", matrix.steps), ("_scales", matrix.scales)):
             own = f"{steps_name(name)}{part}"
             value = f"copied(work, {own}, {content.nbytes})" if weights.file else own
             lines.append(f"{places[name]}{part} = {value};")

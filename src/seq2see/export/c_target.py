@@ -12,13 +12,13 @@ from typing import Literal
 from seq2see.export.bundle import Bundle
 from seq2see.export.c_program import write_programs
 from seq2see.export.c_text import TextWriter
-from seq2see.export.c_weights import CWeights, c_weights
+from seq2see.export.c_weights import PANEL, CWeights, c_weights
 from seq2see.export.javascript import one_line
 
 PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c", "wasm.c")
 INCLUDES = ("limits.h", "math.h", "setjmp.h", "stdint.h", "stdlib.h", "string.h")
-PANELS = ("panels", "in_panels", "matmul_panels", "matmul_int8")
-PRODUCTS = ("matmul", "matmul_columns", *PANELS, "product", "product_panels", "product_int8")
+PRODUCTS = ("matmul", "matmul_columns", "panels", "in_panels", "matmul_panels", "matmul_int8")
+PRODUCTS += ("product", "product_panels", "product_int8")
 ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", *PRODUCTS, "lstm", "gru")
 """Of the functions that programs call."""
 
@@ -49,7 +49,10 @@ System = Literal["libc", "wasm"]
 
 
 def weights_for(bundle: Bundle, system: System, *, separate: bool = True) -> CWeights:
-    """The weights as the code has them: of WebAssembly, whose registers are few, not in panels."""
+    """The weights as the code has them.
+
+    WebAssembly has few registers for sums, and its products take up to four times longer with int8: no panels there.
+    """
     return c_weights(bundle, separate=separate or system == "wasm", in_panels=system != "wasm")
 
 
@@ -71,6 +74,7 @@ def c_source(bundle: Bundle, *, separate: bool = False, system: System = "libc")
     kernels = {*programs.kernels, *weights.kinds, "rows"}
     if "product_int8" in kernels:
         kernels.discard("product_panels")  # the other one reads float too
+    assert sum(name.startswith("product") for name in kernels) <= 1, "all recurrent layers multiply in the same way"
     source = bundle.source_codec
     lines = [
         *comment(bundle),
@@ -128,6 +132,7 @@ def limit_lines(bundle: Bundle) -> list[str]:
         "LONGEST_INPUT": limits["maxInput"],
         "MAX_POSITIONS": limits["maxPositions"] or 0,
         "HAS_SOURCE": int(bundle.source_codec is not None),
+        "PANEL": PANEL,
         "HAS_WEIGHTS": int(bundle.programs.has_attention),
     }
     return [

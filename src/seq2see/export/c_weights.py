@@ -20,7 +20,7 @@ ALIGNMENT = 16
 MARK = (0x53325301).to_bytes(4, "little")
 """The file begins with it; a machine with the other order of bytes reads another number."""
 PANEL = 32
-"""Columns of a panel; core.c has the same number."""
+"""Columns of a panel."""
 C_TYPES = {"f": "float", "i": "signed char", "u": "uint16_t"}
 
 
@@ -30,7 +30,7 @@ class CWeights(NamedTuple):
     programs: Programs
     """Those of the model, without what prepares int8."""
     int8: dict[str, Steps]
-    """The prepared matrices that stay int8, by their names in programs; see `steps_name`."""
+    """The prepared matrices that stay int8, in panels, by their names in programs; see `steps_name`."""
     panels: set[str]
     """The prepared matrices of float32 that are put into panels."""
     constants: list[str]
@@ -55,12 +55,13 @@ def c_weights(bundle: Bundle, *, separate: bool, in_panels: bool = True) -> CWei
     stored = safetensors.numpy.load(bundle.weights)
     places = _File() if separate else _Arrays()
     restored, names, kinds, constant = [], {}, set(), set()
-    steps = steps_of(bundle) if in_panels else {}
-    panels = only_in_products(bundle.programs) - steps.keys() if in_panels else set[str]()
+    multiplied = only_in_products(bundle.programs) if in_panels else set[str]()
+    steps = steps_of(bundle, multiplied)
     prepare = without(bundle.programs.prepare, steps)
     for name, matrix in steps.items():
         places.note(f"{name}: {' x '.join(map(str, matrix.steps.shape))}")
-        places.add(steps_name(name), panels_of(matrix.steps))
+        steps[name] = matrix = matrix._replace(steps=panels_of(matrix.steps))
+        places.add(steps_name(name), matrix.steps)
         places.add(f"{steps_name(name)}_scales", matrix.scales)
     for number, (name, _) in enumerate(prepare.inputs):
         tensor, own = stored[name], f"weights_{number}"
@@ -82,7 +83,17 @@ def c_weights(bundle: Bundle, *, separate: bool, in_panels: bool = True) -> CWei
                 constant.add(name)
     programs = bundle.programs._replace(prepare=prepare)
     defined = places.definitions + restored
-    return CWeights(programs, steps, panels, places.constants(), defined, names, kinds, constant, places.content())
+    return CWeights(
+        programs,
+        steps,
+        multiplied - steps.keys(),
+        places.constants(),
+        defined,
+        names,
+        kinds,
+        constant,
+        places.content(),
+    )
 
 
 def panels_of(matrix: np.ndarray) -> np.ndarray:

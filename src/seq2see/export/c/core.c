@@ -220,8 +220,9 @@ static void op_matmul_columns(float *y, const float *a, size_t a_row, const floa
 }
 
 //// panels
-/* A matrix [I M] in panels: 32 of its columns, row by row, then the next 32, the last filled up with 0. So products read
-   it in the order of memory, while the sums of up to five rows stay in registers, which the types are chosen for. */
+/* A matrix [I M] in panels: PANEL of its columns, row by row, then the next ones, the last filled up with 0. So products
+   read it in the order of memory, while the sums of up to five rows stay in registers. A Vector is as wide as a register,
+   and one number for compilers without the extension for vectors of gcc and clang. */
 #if defined(__GNUC__) && defined(__AVX512F__)
 typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
 #elif defined(__GNUC__) && defined(__AVX__)
@@ -233,41 +234,40 @@ typedef float Vector;
 #endif
 
 enum {
-  PANEL = 32,
   MOST_ROWS = 5,
   LANES = sizeof(Vector) / sizeof(float),
-  ALL = PANEL / LANES,
-  FOUR = ALL < 4 ? ALL : 4,
-  TWO = ALL < 2 ? ALL : 2
+  VECTORS = PANEL / LANES,
+  VECTORS_OF_2_ROWS = LANES > 1 && VECTORS > 4 ? 4 : VECTORS, /* at once, so that their sums fit into registers */
+  VECTORS_OF_MORE = LANES > 1 && VECTORS > 2 ? 2 : VECTORS
 };
 
-/* Add the product of ROWS rows of a with a panel to y, VECTORS at a time; y has `width` of the panel's columns. */
-#define TILE(NAME, ROWS, VECTORS) \
+/* Add the product of ROWS rows of a with a panel to y, AT_ONCE vectors at a time; y has `width` of the panel's columns. */
+#define TILE(NAME, ROWS, AT_ONCE) \
   static void NAME(float *y, size_t M, size_t width, const float *a, size_t a_row, const float *b, size_t I) \
   { \
-    for (size_t begin = 0; begin < width; begin += VECTORS * LANES) { \
-      const size_t count = width - begin < VECTORS * LANES ? width - begin : VECTORS * LANES; \
-      Vector sums[ROWS][VECTORS]; \
-      float found[ROWS][VECTORS * LANES]; \
+    for (size_t begin = 0; begin < width; begin += AT_ONCE * LANES) { \
+      const size_t count = width - begin < AT_ONCE * LANES ? width - begin : AT_ONCE * LANES; \
+      Vector sums[ROWS][AT_ONCE]; \
+      float numbers[ROWS][AT_ONCE * LANES]; \
       for (size_t n = 0; n < ROWS; n++) \
-        for (size_t v = 0; v < VECTORS; v++) sums[n][v] = (Vector){0.0f}; \
+        for (size_t v = 0; v < AT_ONCE; v++) sums[n][v] = (Vector){0.0f}; \
       for (size_t i = 0; i < I; i++) { \
         const Vector *const row = (const Vector *)(b + i * PANEL + begin); \
         for (size_t n = 0; n < ROWS; n++) \
-          for (size_t v = 0; v < VECTORS; v++) sums[n][v] += a[n * a_row + i] * row[v]; \
+          for (size_t v = 0; v < AT_ONCE; v++) sums[n][v] += a[n * a_row + i] * row[v]; \
       } \
       for (size_t n = 0; n < ROWS; n++) \
-        for (size_t v = 0; v < VECTORS; v++) *(Vector *)(found[n] + v * LANES) = sums[n][v]; \
+        for (size_t v = 0; v < AT_ONCE; v++) *(Vector *)(numbers[n] + v * LANES) = sums[n][v]; \
       for (size_t n = 0; n < ROWS; n++) \
-        for (size_t m = 0; m < count; m++) y[n * M + begin + m] += found[n][m]; \
+        for (size_t m = 0; m < count; m++) y[n * M + begin + m] += numbers[n][m]; \
     } \
   }
 
-TILE(add_1_row, 1, ALL)
-TILE(add_2_rows, 2, FOUR)
-TILE(add_3_rows, 3, TWO)
-TILE(add_4_rows, 4, TWO)
-TILE(add_5_rows, 5, TWO)
+TILE(add_1_row, 1, VECTORS)
+TILE(add_2_rows, 2, VECTORS_OF_2_ROWS)
+TILE(add_3_rows, 3, VECTORS_OF_MORE)
+TILE(add_4_rows, 4, VECTORS_OF_MORE)
+TILE(add_5_rows, 5, VECTORS_OF_MORE)
 
 static void add_product(float *y, size_t M, size_t width, const float *a, size_t a_row, const float *b, size_t N, size_t I)
 {
@@ -281,6 +281,7 @@ static void add_product(float *y, size_t M, size_t width, const float *a, size_t
 }
 
 //// in_panels
+/* A matrix in panels, from the first address that suits a Vector; what new_block gives suits a float. */
 static const float *in_panels(Work *work, const float *b, size_t I, size_t M)
 {
   float *found = new_block(work, (M + PANEL - 1) / PANEL * I * PANEL + LANES, sizeof(float));
@@ -302,7 +303,7 @@ static void op_matmul_panels(float *y, const float *a, size_t a_row, const float
 }
 
 //// matmul_int8
-/* The same with whole numbers, times a scale for each column. They become float in pieces, once for all rows. */
+/* The same with whole numbers in panels, times a scale for each column. They become float in pieces, once for all rows. */
 static void op_matmul_int8(float *y, const float *a, size_t a_row, const signed char *b, const float *scales, size_t N,
                            size_t I, size_t M)
 {
