@@ -63,7 +63,7 @@ def answer_in_c(task: Task) -> Work:
     def predict(amount: int) -> None:
         texts = [" ".join(source) for source in given.sources(amount)]
         found = model.predict(texts, beam=task["beam"], min_length=given.length, max_length=given.length)
-        given.require_length([len(each.tokens) for each in found])
+        given.require_length([len(each.target_tokens) for each in found])
 
     return Work(predict)
 
