@@ -71,6 +71,14 @@ def test_words_known_in_lower_case() -> None:
     )
 
 
+def test_an_unknown_letter_beside_known_ones_of_its_case_is_a_symbol() -> None:
+    codec = Codec.build(make_tokenizer("characters"), ["we add Σ", "WE ADD"])
+    (line,) = lines_of(["we add σ"], codec, Seen())
+    assert line == "symbols that were not in the training data (number of texts with each: 'σ' in 1; first: text 1)"
+    assert lines_of(["WE Σ"], codec, Seen()) == []
+    assert lines_of(["σ"], codec, Seen())[0].startswith("trained on upper case")
+
+
 def test_only_the_field_in_another_case_counts() -> None:
     pairs = [Pair("ab\tV;PST", "x"), Pair("ba\tV;PRS", "x")]
     options = TextOptions(("characters", "tags"), "characters")
