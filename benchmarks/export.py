@@ -31,6 +31,7 @@ from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
 from seq2see.inference.predictor import Predictor
 from seq2see.native import NativeModel, load
+from seq2see.native.library import BUILD
 from seq2see.storage.saved_model import load_model
 
 BEAM = 5
@@ -88,8 +89,8 @@ def library_of(exported: Exported) -> NativeModel:
     library, weights = exported.path.with_suffix(".so"), exported.path.with_suffix(".weights")
     compiler = find_compiler()
     assert compiler is not None, "install gcc"
-    flags = ["-O3", "-march=native", "-shared", "-fPIC"]
-    subprocess.run([*compiler, *flags, str(exported.path), "-lm", "-o", str(library)], check=True)
+    options = [part.replace("NAME", str(exported.path.with_suffix(""))) for part in BUILD.split()[1:]]
+    subprocess.run([*compiler, *options], check=True)
     return load(library, weights=weights if weights.exists() else None)
 
 

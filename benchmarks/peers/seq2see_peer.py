@@ -14,6 +14,7 @@ from seq2see.data import Examples, Pair
 from seq2see.export.c_checking import find_compiler
 from seq2see.native import NativeModel
 from seq2see.native import load as load_library
+from seq2see.native.library import BUILD
 from seq2see.storage.saved_model import load_model
 
 given, engine = Given(), sys.argv[2]
@@ -79,8 +80,8 @@ def built(name: str, weights: str) -> NativeModel:
         seq2see.load(given.folder / name, engine="numpy").export(
             source, weights=weights, data=given.pairs(4), separate_weights=True
         )
-        flags = ["-O3", "-march=native", "-shared", "-fPIC"]
-        subprocess.run([*compiler, *flags, str(source), "-lm", "-o", str(library)], check=True)
+        options = [part.replace("NAME", str(source.with_suffix(""))) for part in BUILD.split()[1:]]
+        subprocess.run([*compiler, *options], check=True)
     return load_library(library, weights=file)
 
 

@@ -31,7 +31,7 @@ class Steps(NamedTuple):
 
 def steps_of(bundle: Bundle, names: Collection[str]) -> dict[str, Steps]:
     """Those of these prepared matrices, which only products read, that stay int8; none for other weights."""
-    if bundle.format != "int8":
+    if bundle.format != "int8" or not names:
         return {}
     stored = safetensors.numpy.load(bundle.weights)
     tensors = read_weights(bundle.weights, bundle.format, where="export")

@@ -17,9 +17,11 @@ from seq2see.export.javascript import one_line
 
 PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c", "wasm.c")
 INCLUDES = ("limits.h", "math.h", "setjmp.h", "stdint.h", "stdlib.h", "string.h")
-PANELS = ("panels", "in_panels", "matmul_panels", "matmul_int8")
-PRODUCTS = ("matmul", "matmul_columns", *PANELS, "product", "product_panels", "product_int8")
-ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", *PRODUCTS, "lstm", "gru")
+ORDER = (
+    *("rows", "int8", "float16", "gather", "exp", "tanh"),
+    *("matmul", "matmul_columns", "panels", "in_panels", "matmul_panels", "matmul_int8"),
+    *("product", "product_panels", "product_int8", "lstm", "gru"),
+)
 """Of the functions that programs call."""
 
 

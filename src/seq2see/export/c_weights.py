@@ -20,7 +20,7 @@ ALIGNMENT = 16
 MARK = (0x53325301).to_bytes(4, "little")
 """The file begins with it; a machine with the other order of bytes reads another number."""
 PANEL = 32
-"""Columns of a panel."""
+"""Columns of a panel (see `panels_of`)."""
 C_TYPES = {"f": "float", "i": "signed char", "u": "uint16_t"}
 
 
@@ -56,11 +56,11 @@ def c_weights(bundle: Bundle, *, separate: bool, in_panels: bool = True) -> CWei
     places = _File() if separate else _Arrays()
     restored, names, kinds, constant = [], {}, set(), set()
     multiplied = only_in_products(bundle.programs) if in_panels else set[str]()
-    steps = steps_of(bundle, multiplied)
+    found = steps_of(bundle, multiplied)
+    steps = {name: matrix._replace(steps=panels_of(matrix.steps)) for name, matrix in found.items()}
     prepare = without(bundle.programs.prepare, steps)
     for name, matrix in steps.items():
         places.note(f"{name}: {' x '.join(map(str, matrix.steps.shape))}")
-        steps[name] = matrix = matrix._replace(steps=panels_of(matrix.steps))
         places.add(steps_name(name), matrix.steps)
         places.add(f"{steps_name(name)}_scales", matrix.scales)
     for number, (name, _) in enumerate(prepare.inputs):

@@ -136,10 +136,11 @@ class InputNotes:
             return
         for case in ("upper", "lower"):
             other = self._in_case(case, text)
-            # In "σ is small", letters of that case are known, too: then it is the symbol that is unknown.
-            is_all_unknown = set(text) - set(other) <= set("".join(unknown))
-            still_unknown = self.seen.unknown(other, self.codec)
-            if other != text and is_all_unknown and len(still_unknown) <= OTHER_CASE * len(unknown):
+            # In "σ is small" other letters of that case are known: it is the symbol that is unknown.
+            has_known = not set(text) - set(other) <= set("".join(unknown))
+            if other == text or has_known:
+                continue
+            if len(self.seen.unknown(other, self.codec)) <= OTHER_CASE * len(unknown):
                 self._note(case, place)
                 return
         self._note("unknown", place)
