@@ -10,12 +10,15 @@ from seq2see.benchmark import MANY, ONE, TRAINING, Speed, bench_run, lines, mult
 from seq2see.data import read_pairs
 from seq2see.errors import ConfigError
 from seq2see.storage.saved_model import load_model
+from seq2see.training.precision import has_instructions
 
 
 def test_every_kind_of_work_is_measured_with_both_engines(tiny_run: Path) -> None:
     speeds = bench_run(tiny_run, threads=[1], seconds=0.01)
     kinds = [(ONE, "numpy"), (MANY, "numpy"), (ONE, "numpy int8"), (MANY, "numpy int8")]
     kinds += [(ONE, "torch"), (MANY, "torch"), (TRAINING, "torch")]
+    if has_instructions():
+        kinds += [(ONE, "torch-bfloat16"), (MANY, "torch-bfloat16")]
     assert [(speed.work, speed.engine) for speed in speeds] == kinds
     for speed in speeds:
         assert speed.threads == 1
@@ -48,6 +51,15 @@ def test_the_advice_is_the_engine_and_the_threads_that_are_clearly_faster() -> N
         "answer texts together where you can: 5.8 times the tokens per second",
         "int8 makes the file smaller, not the model faster: it is computed in float32",
     ]
+
+
+def test_rounded_answers_are_offered_where_they_are_clearly_faster() -> None:
+    exact = (MANY, "torch", 1, 1000.0)
+    found = advice_of(exact, (MANY, "torch-bfloat16", 1, 1500.0))
+    assert (
+        found[1] == "--engine torch-bfloat16 answers many texts 1.5 times as fast; it rounds, so a few answers differ"
+    )
+    assert not any("bfloat16" in line for line in advice_of(exact, (MANY, "torch-bfloat16", 1, 1050.0)))
 
 
 def test_nothing_is_said_of_threads_that_were_not_compared() -> None:

@@ -208,6 +208,7 @@ def test_what_a_peer_is_given_and_what_it_refuses(module: Any, tmp_path: Path, m
     assert given.pairs(1) == [("source 1", "target 1")]
     assert len(given.pairs(9)) == 2
     protocol.require_float32(ANSWER)
-    for precision, reason in (("default", "float32 is the default"), ("int8", "has no int8 here")):
+    reasons = {"default": "float32 is the default", "int8": "has no int8 here", "bfloat16": "has no bfloat16 here"}
+    for precision, reason in reasons.items():
         with pytest.raises(protocol.UnableError, match=reason):
             protocol.require_float32({**ANSWER, "precision": precision})

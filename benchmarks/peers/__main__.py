@@ -58,6 +58,9 @@ def tasks(updates: int, texts: int, alone: int) -> list[tuple[dict[str, Any], in
         ("lstm", 5, "float32"),
         ("transformer", 5, "float32"),
         ("transformer", 5, "int8"),
+        ("lstm", 1, "bfloat16"),
+        ("lstm", 5, "bfloat16"),
+        ("transformer", 5, "bfloat16"),
     ]
     for model, beam, precision in answered:
         for batch, amount in ((1, alone), (BATCH, texts)):

@@ -14,6 +14,8 @@ def answer(task: Task) -> Work:
     """Its translator, on lists of tokens."""
     if task["model"] == "lstm":
         raise UnableError("has no LSTM")
+    if task["precision"] not in ctranslate2.get_supported_compute_types("cpu"):
+        raise UnableError(f"has no {task['precision']} on this processor")
     exported = given.folder / "transformer.ctranslate2"
     if not exported.exists():
         model = seq2see.load(given.folder / "transformer", engine="numpy")

@@ -102,7 +102,8 @@ def train(task: Task) -> Work:
 
 def answer(task: Task) -> Work:
     """Its inference engine on a list of texts."""
-    require_float32(task)
+    if task["precision"] != "bfloat16":
+        require_float32(task)
     path = given.folder / f"eole_{task['model']}"
     if not (path / "config.json").exists():
         trainer, _ = trainer_of(task)
@@ -119,6 +120,7 @@ def answer(task: Task) -> Work:
             min_length=given.length,
             max_length=given.length,
             max_length_ratio=0,
+            compute_dtype={"float32": "fp32", "bfloat16": "bf16"}[task["precision"]],
         )
     )
 

@@ -45,8 +45,15 @@ def train(task: Task) -> Work:
 
 def answer(task: Task) -> Work:
     """Predictions."""
-    require_float32(task)
-    model = seq2see.load(given.folder / task["model"], engine=engine, device="cpu")
+    kind = engine
+    if (engine, task["precision"]) == ("torch", "bfloat16"):
+        kind = "torch-bfloat16"
+    else:
+        require_float32(task)
+    try:
+        model = seq2see.load(given.folder / task["model"], engine=kind, device="cpu")
+    except seq2see.UserError as error:
+        raise UnableError(str(error)) from error
     length, beam, batch = given.length, task["beam"], task["batch"]
 
     def predict(amount: int) -> None:
@@ -54,11 +61,13 @@ def answer(task: Task) -> Work:
         found = model.predict(texts, beam=beam, batch_size=batch, min_length=length, max_length=length)
         given.require_length([len(each.target_tokens) for each in found])
 
-    return Work(predict)
+    return Work(predict, task["precision"])
 
 
 def answer_in_c(task: Task) -> Work:
     """Predictions of the model as a library in C, one text after the other."""
+    if task["precision"] == "bfloat16":
+        raise UnableError("has no bfloat16")
     model = built(task["model"], task["precision"])
 
     def predict(amount: int) -> None:

@@ -41,6 +41,9 @@ SIDE = 1024
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 """Environment variables that set the number of threads."""
 MOST_THREADS = 1_024
+BFLOAT16 = "torch-bfloat16"
+ROUNDED = ("numpy int8", BFLOAT16)
+"""Engines whose answers differ from those of the others."""
 CLEAR = 1.1
 """Advice follows from ratios of at least this: smaller ones may be noise."""
 
@@ -78,7 +81,7 @@ def bench_run(
     if not pairs:
         raise ConfigError("no pairs to measure with", where="bench", fix="give a file of pairs: --data pairs.tsv")
     given = json.dumps([[pair.source, pair.target] for pair in pairs])
-    engines = ["numpy", "numpy int8", *(["torch"] if find_spec("torch") else [])]
+    engines = ["numpy", "numpy int8", *(["torch", BFLOAT16] if find_spec("torch") else [])]
     found = []
     for engine in engines:
         for number in threads:
@@ -114,7 +117,12 @@ def print_json(speeds: list[Speed]) -> None:
 
 
 def measured(saved: SavedModel, pairs: Sequence[Pair], engine: str, threads: int, seconds: float) -> Iterator[Speed]:
-    """The speeds of one engine, in this process."""
+    """The speeds of one engine, in this process; none of bfloat16 on a processor that has no instructions for it."""
+    if engine == BFLOAT16:
+        from seq2see.training.precision import has_instructions
+
+        if not has_instructions():
+            return
     if engine == "numpy int8":
         weights = as_weights("int8")
         tensors = read_weights(write_weights(saved.tensors, weights), weights, where=saved.origin)
@@ -177,11 +185,11 @@ def update_of(saved: SavedModel, examples: Examples, threads: int) -> Callable[[
 
 
 def product_of(engine: str) -> Callable[[], object]:
-    """The product of two large matrices in float32, as the engine computes it."""
-    if engine == "torch":
+    """The product of two large matrices as the engine computes it, in its format."""
+    if engine.startswith("torch"):
         import torch
 
-        one = torch.ones(SIDE, SIDE)
+        one = torch.ones(SIDE, SIDE, dtype=torch.bfloat16 if engine == BFLOAT16 else torch.float32)
         return lambda: one @ one
     both = np.ones((SIDE, SIDE), np.float32)
     return lambda: both @ both
@@ -201,9 +209,9 @@ def rates(do: Callable[[], object], amount: float, seconds: float) -> list[float
 
 def lines(speeds: Sequence[Speed]) -> Iterator[str]:
     """The table, and the advice that follows from it."""
-    yield f"{'task':20}{'engine':12}{'threads':>8}{'tokens/s':>12}{'of matmul peak':>16}"
+    yield f"{'task':20}{'engine':16}{'threads':>8}{'tokens/s':>12}{'of matmul peak':>16}"
     for each in sorted(speeds, key=lambda speed: (ONE, MANY, TRAINING).index(speed.work)):
-        yield f"{each.work:20}{each.engine:12}{each.threads:8}{each.tokens:12,.0f}{each.share:16.1%}"
+        yield f"{each.work:20}{each.engine:16}{each.threads:8}{each.tokens:12,.0f}{each.share:16.1%}"
     yield ""
     yield from advice(speeds)
 
@@ -211,7 +219,7 @@ def lines(speeds: Sequence[Speed]) -> Iterator[str]:
 def advice(speeds: Sequence[Speed]) -> Iterator[str]:
     """One line per work: what is fastest, and whether threads pay."""
     for work in (ONE, MANY, TRAINING):
-        own = [speed for speed in speeds if speed.work == work and speed.engine != "numpy int8"]
+        own = [speed for speed in speeds if speed.work == work and speed.engine not in ROUNDED]
         if not own:
             continue
         best = max(own, key=lambda speed: speed.tokens)
@@ -231,4 +239,11 @@ def advice(speeds: Sequence[Speed]) -> Iterator[str]:
     alone, together = (max((s.tokens for s in speeds if s.work == work), default=0) for work in (ONE, MANY))
     if alone and together >= CLEAR * alone:
         yield f"answer texts together where you can: {together / alone:.1f} times the tokens per second"
+    exact, rounded = (
+        max((s.tokens for s in speeds if s.work == MANY and (s.engine == BFLOAT16) == is_rounded), default=0)
+        for is_rounded in (False, True)
+    )
+    if exact and rounded >= CLEAR * exact:
+        times = f"{rounded / exact:.1f} times as fast"
+        yield f"--engine {BFLOAT16} answers many texts {times}; it rounds, so a few answers differ"
     yield "int8 makes the file smaller, not the model faster: it is computed in float32"

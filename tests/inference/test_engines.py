@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from dataclasses import asdict
@@ -14,7 +15,9 @@ import torch
 
 import seq2see
 from seq2see import Model, Pair
+from seq2see.data import Examples, collate
 from seq2see.errors import CheckpointError, ConfigError
+from seq2see.inference import torch_engine
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import ENGINES
 from seq2see.inference.torch_engine import TorchEngine
@@ -23,6 +26,7 @@ from seq2see.run.state import to_numpy
 from seq2see.runtime import Network
 from seq2see.storage.saved_model import SavedModel, load_model, write_packed
 from seq2see.text import EOS, Codec, make_tokenizer
+from seq2see.training.precision import has_instructions
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 SIZE = len(CODEC.vocabulary)
@@ -51,6 +55,17 @@ def new_models(name: str, **options: Any) -> tuple[Model, Model]:
         Model(engine, source, CODEC, max_length=12)
         for engine in (TorchEngine(network, max_positions=max_positions(blueprint)), make_numpy_engine(saved))
     )
+
+
+needs_bfloat16 = pytest.mark.skipif(not has_instructions(), reason="needs a processor with bfloat16 products")
+
+
+def in_bfloat16(name: str, **options: Any) -> tuple[Model, Model]:
+    """The same random weights in float32, and with products in bfloat16."""
+    exact, _ = new_models(name, **options)
+    network = copy.deepcopy(exact.engine.network)  # type: ignore[attr-defined]
+    engine = TorchEngine(network, max_positions=exact.engine.max_positions, bfloat16=True)
+    return exact, Model(engine, exact.source_codec, CODEC, max_length=12)
 
 
 def check_same(ours: Model, theirs: Model, texts: list[str], options: dict[str, Any]) -> None:
@@ -122,7 +137,58 @@ def test_engines_answer_together() -> None:
     check_same(mixed, alone, TEXTS, WAYS["beam"])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@needs_bfloat16
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_bfloat16_rounds_and_no_more(name: str) -> None:
+    exact, rounded = in_bfloat16(name)
+    pairs = [Pair(text if exact.source_codec else "", TEXTS[-place], "") for place, text in enumerate(TEXTS)]
+    differences = [
+        abs(one.log_prob - other.log_prob) / one.num_tokens
+        for one, other in zip(exact.score(pairs), rounded.score(pairs), strict=True)
+    ]
+    assert 0 < max(differences) < 0.05  # nats per token; bfloat16 has 8 bits
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("beam", [1, 5])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_in_bfloat16_answers_are_the_same_in_any_batch(name: str, beam: int) -> None:
+    _, model = in_bfloat16(name)
+    together = model.predict(TEXTS, beam=beam)
+    for batch_size in (1, 4):
+        for one, other in zip(model.predict(TEXTS, beam=beam, batch_size=batch_size), together, strict=True):
+            assert one.text == other.text
+            assert one.log_prob == pytest.approx(other.log_prob, abs=0.02)
+
+
+@needs_bfloat16
+def test_a_shared_table_is_rounded_for_the_output_alone() -> None:
+    exact, rounded = in_bfloat16("transformer", tie="target")
+    decoder = rounded.engine.network.decoder  # type: ignore[attr-defined]
+    assert decoder.output.weight.dtype == torch.bfloat16
+    assert decoder.embedding.weight.dtype == torch.float32
+    assert rounded.num_parameters == exact.num_parameters
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("name", ["bidirectional", "transformer"])
+def test_the_heads_are_shown_in_bfloat16(name: str) -> None:
+    pairs = [Pair(text, text[::-1]) for text in TEXTS]
+    batch = collate(Examples.encode(pairs, CODEC, CODEC), np.arange(len(pairs)))
+    for exact, rounded in zip(*(model.engine.heads(batch) for model in in_bfloat16(name)), strict=True):
+        assert (exact is None) == (rounded is None)
+        if exact is not None and rounded is not None:
+            assert rounded.dtype == np.float32
+            np.testing.assert_allclose(rounded, exact, rtol=0, atol=0.05)
+
+
+def test_bfloat16_is_refused_where_it_would_be_slow(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_engine, "has_instructions", lambda: False)
+    with pytest.raises(ConfigError, match="bfloat16 needs a processor with instructions for it"):
+        seq2see.load(tiny_run, engine="torch-bfloat16", device="cpu")
+
+
+@pytest.mark.parametrize("engine", sorted({*ENGINES} - {"torch-bfloat16"}))
 def test_a_run_is_loaded_by_any_engine(tiny_run: Path, tiny_language_run: Path, engine: str) -> None:
     model = seq2see.load(tiny_run, engine=engine)
     assert model.engine.name == ("numpy" if engine == "auto" else engine)

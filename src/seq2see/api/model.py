@@ -14,7 +14,7 @@ from seq2see.inference.aligning import align as align_pairs
 from seq2see.inference.checking import hints_of, require_known, require_types, with_options
 from seq2see.inference.loading import as_paths
 from seq2see.inference.loading import load as load_as
-from seq2see.inference.options import BatchOptions, GenerationArguments, GenerationOptions
+from seq2see.inference.options import BatchOptions, EngineName, GenerationArguments, GenerationOptions
 from seq2see.inference.pair_files import pairs_for, read_for
 from seq2see.inference.predictor import Predictor
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:  # a program that only predicts loads neither metrics nor pict
 
 Paths: TypeAlias = str | Path | Sequence[str | Path]
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
-EngineName: TypeAlias = Literal["auto", "torch", "numpy"]
 
 
 class Model(Predictor):

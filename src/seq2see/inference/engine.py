@@ -40,7 +40,10 @@ class Heads(NamedTuple):
 class Engine(Protocol):
     """A network as a search uses it. A state belongs to the engine that made it."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """What it is called as an option."""
+        ...
 
     @property
     def has_attention(self) -> bool:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar, get_args, overload
 
 from seq2see.data.options import known_from
 from seq2see.data.source_record import merged
 from seq2see.errors import CheckpointError, ConfigError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.notes import Seen
+from seq2see.inference.options import EngineName
 from seq2see.inference.predictor import Predictor
 from seq2see.storage.hub import fetched
 from seq2see.storage.saved_model import SavedModel, load_model
@@ -22,7 +23,7 @@ from seq2see.text import Codecs
 
 MEMBER = "seed-{}"
 """The name of a run in a folder of several."""
-ENGINES = ("auto", "torch", "numpy")
+ENGINES = get_args(EngineName)
 P = TypeVar("P", bound=Predictor)
 
 
@@ -47,7 +48,9 @@ def load(
     Hugging Face Hub, downloaded by huggingface_hub.
 
     `engine` computes: numpy, torch, or auto: torch for a GPU (`device` cuda or mps), else NumPy, which needs no PyTorch
-    and is faster on a CPU (docs/shipping.md). Both give the same answers. `kind` is the class of the result.
+    and is faster on a CPU (docs/shipping.md). Both give the same answers. torch-bfloat16 multiplies in that format: on
+    processors with instructions for it that is faster for many texts, and log-probabilities differ in the second
+    decimal, so a few answers do. `kind` is the class of the result.
 
     Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for an
     invalid argument, or for models with different vocabularies.
@@ -138,11 +141,11 @@ def engine_maker(engine: str, device: str) -> Callable[[SavedModel], Engine]:
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}", where="engine", fix=did_you_mean(engine, ENGINES))
     on_cpu = device in ("auto", "cpu")
-    if engine == "torch" or (engine == "auto" and not on_cpu):
+    if engine.startswith("torch") or (engine == "auto" and not on_cpu):
         from seq2see.inference.torch_engine import find_device, make_torch_engine
 
         where = find_device(device)
-        return lambda saved: make_torch_engine(saved, where)
+        return lambda saved: make_torch_engine(saved, where, bfloat16=engine == "torch-bfloat16")
     if not on_cpu:
         raise ConfigError(f"--engine numpy computes on the CPU alone, not on {device}", where="device", fix="use cpu")
     return make_numpy_engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from msgspec import Meta
 
@@ -13,6 +13,8 @@ from seq2see.errors import ConfigError
 from seq2see.inference.checking import require_types, with_known_names
 from seq2see.inference.glossary import Glossary
 
+EngineName: TypeAlias = Literal["auto", "torch", "torch-bfloat16", "numpy"]
+"""What computes."""
 Format = Literal["text", "tsv", "jsonl"]
 """How answers are written."""
 Alignments = Literal["pharaoh", "json"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from seq2see.data.batch import Batch, Padded
 from seq2see.errors import ConfigError, did_you_mean
@@ -15,10 +16,13 @@ from seq2see.model import DecoderState, Seq2Seq, max_positions, restore
 from seq2see.model.encoder import Encoder
 from seq2see.model.mixtures import HardMonotonic
 from seq2see.model.readers import Attend, Pointer
+from seq2see.model.recurrent import GRU, LSTM
+from seq2see.model.tensors import at_least_float32
 from seq2see.model.transformer import CrossAttention
 from seq2see.storage.saved_model import SavedModel
 from seq2see.training import target_log_probs, to_tensors
 from seq2see.training.batch import padded_tensors
+from seq2see.training.precision import has_instructions
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,25 @@ class TorchState:
 
 
 class TorchEngine:
-    """A network of `seq2see.model`, on the device where its weights are. See `seq2see.inference.engine.Engine`."""
+    """A network of `seq2see.model`, on the device where its weights are. See `seq2see.inference.engine.Engine`.
 
-    name: ClassVar[str] = "torch"
+    With `bfloat16`, products are computed in that format, as in training: the network's weights are converted, and
+    log-probabilities have an error of some hundredths.
+    """
 
-    def __init__(self, network: Seq2Seq, *, max_positions: int | None = None) -> None:
+    def __init__(self, network: Seq2Seq, *, max_positions: int | None = None, bfloat16: bool = False) -> None:
+        self.num_parameters = sum(parameter.numel() for parameter in network.parameters())
+        """The number of parameters."""
         self.network = network
         self.max_positions = max_positions
+        self.bfloat16 = bfloat16
+        if bfloat16:
+            convert_weights(network)
+
+    @property
+    def name(self) -> str:
+        """See `Engine`."""
+        return "torch-bfloat16" if self.bfloat16 else "torch"
 
     @property
     def device(self) -> torch.device:
@@ -69,32 +85,34 @@ class TorchEngine:
             if not isinstance(part, CrossAttention) or part.reports_weights
         )
 
-    @property
-    def num_parameters(self) -> int:
-        """The number of parameters."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
+    def _precision(self) -> torch.autocast:
+        """The context in which everything is computed."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     @torch.inference_mode()
     def start(self, source: Padded, read: Ids) -> TorchState:
         """The state of a decoder that has the sources and has read these ids."""
         self.network.eval()
-        state = self.network.decoder.start(self.network.encode(padded_tensors(source, self.device)))
-        if read.shape[1]:
-            _, state, _ = self.network.decoder(torch.from_numpy(read).to(self.device), state)
+        with self._precision():
+            state = self.network.decoder.start(self.network.encode(padded_tensors(source, self.device)))
+            if read.shape[1]:
+                _, state, _ = self.network.decoder(torch.from_numpy(read).to(self.device), state)
         return TorchState(state, self.device)
 
     @torch.inference_mode()
     def step(self, ids: Ids, state: TorchState) -> tuple[Array, TorchState, Array | None]:
         """One more token of each row."""
-        logits, own, weights = self.network.decoder(torch.from_numpy(ids).to(state.device)[:, None], state.own)
-        log_probs = logits[:, 0].log_softmax(-1)
+        with self._precision():
+            logits, own, weights = self.network.decoder(torch.from_numpy(ids).to(state.device)[:, None], state.own)
+        log_probs = at_least_float32(logits[:, 0]).log_softmax(-1)
         return to_numpy(log_probs), TorchState(own, state.device), None if weights is None else to_numpy(weights[:, 0])
 
     @torch.inference_mode()
     def target_log_probs(self, batch: Batch) -> Array:
         """log p of each real target token, all positions in parallel."""
         self.network.eval()
-        log_probs: Array = to_numpy(target_log_probs(self.network, to_tensors(batch, self.device)))
+        with self._precision():
+            log_probs: Array = to_numpy(target_log_probs(self.network, to_tensors(batch, self.device)))
         return log_probs
 
     @torch.inference_mode()
@@ -102,25 +120,40 @@ class TorchEngine:
         """The weights of each head, all positions in parallel."""
         self.network.eval()
         known = to_tensors(batch, self.device)
-        state = self.network.decoder.start(self.network.encode(known.source))
-        stream, _ = self.network.decoder.states(known.decoder_input, state, by_head=True)
-        assert stream.heads, "the decoder has attention"
-        assert isinstance(self.network.encoder, Encoder), "it attends to a source"
-        encoder = self.network.encoder.self_attention(known.source)
+        with self._precision():
+            state = self.network.decoder.start(self.network.encode(known.source))
+            stream, _ = self.network.decoder.states(known.decoder_input, state, by_head=True)
+            assert stream.heads, "the decoder has attention"
+            assert isinstance(self.network.encoder, Encoder), "it attends to a source"
+            encoder = self.network.encoder.self_attention(known.source)
         cross, own, decoder = ([*map(to_numpy, each)] for each in (stream.heads, encoder, stream.self_heads or ()))
         return Heads(np.stack(cross), stacked(own), stacked(decoder))
 
 
-def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:
-    """The engine of a saved model."""
+def make_torch_engine(saved: SavedModel, device: torch.device, *, bfloat16: bool = False) -> TorchEngine:
+    """The engine of a saved model. ConfigError for bfloat16 on a processor that has no instructions for it."""
+    if bfloat16 and device.type == "cpu" and not has_instructions():
+        what = "bfloat16 needs a processor with instructions for it (AVX-512 BF16 or AMX)"
+        raise ConfigError(what, where="engine", fix="use --engine torch or numpy")
     tensors = {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()}
     network = restore(saved.blueprint, saved.sizes, tensors)
-    return TorchEngine(network.to(device).eval(), max_positions=max_positions(saved.blueprint))
+    return TorchEngine(network.to(device).eval(), max_positions=max_positions(saved.blueprint), bfloat16=bfloat16)
+
+
+def convert_weights(network: Seq2Seq) -> None:
+    """Give all layers that multiply weights of their own in bfloat16.
+
+    Autocast would convert them at every step. A table of embeddings that an output layer shares stays as it is.
+    """
+    for part in network.modules():
+        if isinstance(part, nn.Linear | LSTM | GRU):
+            for name, parameter in list(part.named_parameters(recurse=False)):
+                setattr(part, name, nn.Parameter(parameter.detach().to(torch.bfloat16), requires_grad=False))
 
 
 def to_numpy(tensor: torch.Tensor) -> Any:
-    """A tensor as an array on the CPU."""
-    return tensor.cpu().numpy()
+    """A tensor as an array on the CPU, in float32 or wider."""
+    return at_least_float32(tensor).cpu().numpy()
 
 
 def find_device(name: str) -> torch.device:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
+from torch.nn.functional import gelu, pad, relu, scaled_dot_product_attention, silu
 
 from seq2see.model.cache import KeyValueCache
 from seq2see.model.dropout import Dropout
@@ -27,6 +27,8 @@ from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry, at_least_float32
 from seq2see.model.wiring import Wrapper
 
+LANES = 16
+"""Numbers in a vector of the processor: PyTorch's attention adds up so many sums side by side."""
 PERIOD = 10_000.0
 """The longest wavelength of sinusoidal and rotary positions is 2π·PERIOD positions."""
 
@@ -90,7 +92,8 @@ class SelfAttention(MultiHeadSelfAttention):
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         width = self.output.in_features
-        empty = memory.states.new_zeros(memory.states.size(0), self.heads, 0, width // self.heads)
+        states = at_least_float32(memory.states)  # keys and values have this format: see `split_heads`
+        empty = states.new_zeros(states.size(0), self.heads, 0, width // self.heads)
         return empty, empty
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
@@ -120,7 +123,9 @@ class EncoderSelfAttention(MultiHeadSelfAttention):
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(reading, Tensor)
         queries, keys, values = self.project(stream)
-        return self.attend(stream, queries, keys, values, reading[:, None, None]), carry
+        if stream.self_heads is None:
+            keys, values = in_whole_vectors(keys), in_whole_vectors(values)
+        return self.attend(stream, queries, keys, values, padded_like(keys, reading)[:, None, None]), carry
 
 
 class CrossAttention(Layer):
@@ -148,17 +153,19 @@ class CrossAttention(Layer):
         self.output = nn.Linear(width, width)
 
     def read(self, memory: Memory) -> Carry:
-        keys, values = (split_heads(part, self.heads) for part in self.projection(memory.states).chunk(2, -1))
+        both = self.projection(memory.states).chunk(2, -1)
+        keys, values = (in_whole_vectors(split_heads(part, self.heads)) for part in both)
         return keys, values, memory.mask
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         return () if self.diagonal is None else self.diagonal.start(memory)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
-        keys, values, mask = reading
+        keys, values, real = reading
         assert isinstance(keys, Tensor)
         assert isinstance(values, Tensor)
-        assert isinstance(mask, Tensor)
+        assert isinstance(real, Tensor)
+        mask = padded_like(keys, real)
         rows, length, width = stream.x.shape
         # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
         queries = split_heads(self.query(stream.x).view(keys.size(0), -1, width), self.heads)
@@ -173,9 +180,10 @@ class CrossAttention(Layer):
             weights = masked_softmax(scores if bias is None else scores + bias, mask[:, None, None])
             attended = weights.to(values.dtype) @ values
             if self.reports_weights:
-                stream = stream._replace(weights=weights.mean(1).view(rows, length, -1))
+                shown = weights.mean(1).view(rows, length, -1)
+                stream = stream._replace(weights=shown[..., : real.size(1)])
             if stream.heads is not None:
-                by_row = weights.view(keys.size(0), self.heads, -1, length, keys.size(2))
+                by_row = weights.view(keys.size(0), self.heads, -1, length, keys.size(2))[..., : real.size(1)]
                 stream = stream._replace(heads=(*stream.heads, by_row.transpose(1, 2).flatten(0, 1)))
         elif bias is None:
             attended = attend(queries, keys, values, mask[:, None, None])
@@ -298,6 +306,23 @@ def attend(
     """
     with torch.autocast(queries.device.type, enabled=False):
         return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
+
+
+def in_whole_vectors(x: Float[Tensor, "R H S E"]) -> Float[Tensor, "R H _P E"]:
+    """Keys or values, in inference under autocast padded to a multiple of `LANES`.
+
+    The last bits of a sum of fewer depend on how many there are, padding included. Where results are rounded to 16 bits
+    afterwards, that could round one differently in another batch, by a 256th.
+    """
+    is_rounded = torch.is_inference_mode_enabled() and torch.is_autocast_enabled(x.device.type)
+    missing = -x.size(2) % LANES
+    return pad(x, (0, 0, 0, missing)) if is_rounded and missing else x
+
+
+def padded_like(keys: Float[Tensor, "R H P E"], mask: Bool[Tensor, "R S"]) -> Bool[Tensor, "R P"]:
+    """The mask for keys that may have been padded."""
+    missing = keys.size(2) - mask.size(1)
+    return pad(mask, (0, missing)) if missing else mask
 
 
 def split_heads(x: Float[Tensor, "R T D"], heads: int) -> Float[Tensor, "R H T E"]:

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from seq2see.errors import ConfigError
 from seq2see.inference.checking import require_types
-from seq2see.inference.options import Count
+from seq2see.inference.options import Count, EngineName
 
 if TYPE_CHECKING:
     from seq2see.serving.batching import Limits
@@ -33,7 +33,7 @@ class ServiceOptions:
     """Port to listen on; 0 takes a free one."""
     root_path: str = ""
     """Path under which a proxy offers the service, such as /models; the proxy removes it."""
-    engine: Literal["auto", "torch", "numpy"] = "numpy"
+    engine: EngineName = "numpy"
     """What computes, on the CPU."""
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     """Processes that compute, one per core; they share the queue and the models in memory."""

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from seq2see.model import Padded, Seq2Seq
 from seq2see.model.encoder import Encoder
+from seq2see.model.tensors import at_least_float32
 from seq2see.training.batch import TensorBatch
 from seq2see.training.cross_entropy import MAX_LOGITS, linear_cross_entropy
 
@@ -95,7 +96,7 @@ def target_log_probs(model: Seq2Seq, batch: TensorBatch) -> Float[Tensor, " N"]:
         return stream.log_probs[real].gather(1, targets[:, None]).squeeze(1)
     step = max(1, MAX_LOGITS // output.out_features)
     parts = [
-        output(part).log_softmax(-1).gather(1, own[:, None]).squeeze(1)
+        at_least_float32(output(part)).log_softmax(-1).gather(1, own[:, None]).squeeze(1)
         for part, own in zip(torch.split(states, step), torch.split(targets, step), strict=True)
     ]
     return torch.cat(parts)
