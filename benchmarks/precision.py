@@ -30,7 +30,8 @@ import torch
 from seq2see.config import Config
 from seq2see.data import read_pairs
 from seq2see.model import ModelOptions, build
-from seq2see.run.plan import RunPlan, plan_run
+from seq2see.run.plan import RunPlan
+from seq2see.run.planning import plan_run
 from seq2see.training import TrainingOptions, choose_precision
 from seq2see.training.bare import updates
 

@@ -28,7 +28,7 @@ from seq2see.corpus.request import changes
 from seq2see.data import Examples
 from seq2see.data.groups import grouping_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
-from seq2see.run.plan import plan_run
+from seq2see.run.planning import plan_run
 from seq2see.storage.locks import locked
 
 Prepare = Callable[..., str]

@@ -109,7 +109,7 @@ def test_it_needs_no_file_with_a_column(tiny_run: Path, tiny_pairs: Path, tmp_pa
 
 
 def test_a_corpus_is_grouped_and_recorded_as_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seq2see.run.plan import plan_run
+    from seq2see.run.planning import plan_run
 
     monkeypatch.setattr("seq2see.corpus.parts.PART_BYTES", 500)
     pairs = [(f"{stem}{number}\t{tags}", tags) for number in range(30) for stem in "ab" for tags in ("V;PST", "V;PRS")]
@@ -130,7 +130,7 @@ def test_a_corpus_is_grouped_and_recorded_as_its_file(tmp_path: Path, monkeypatc
 
 
 def test_the_field_that_groups_the_pairs_is_recorded_by_name_too(tmp_path: Path) -> None:
-    from seq2see.run.plan import plan_run
+    from seq2see.run.planning import plan_run
 
     path = tmp_path / "forms.csv"
     lines = [

@@ -11,7 +11,7 @@ import pytest
 from seq2see.config import make_config
 from seq2see.data import Pair
 from seq2see.errors import DataError
-from seq2see.run.plan import plan_run
+from seq2see.run.planning import plan_run
 
 
 def pairs(count: int, seed: int, *, is_swapped: bool = False) -> list[Pair]:

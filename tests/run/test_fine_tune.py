@@ -25,7 +25,8 @@ from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, Sizes, build, restore
 from seq2see.run.fine_tune import Pretrained, initial_state, read_pretrained, used_ids
-from seq2see.run.plan import RunPlan, plan_run
+from seq2see.run.plan import RunPlan
+from seq2see.run.planning import plan_run
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import load_checkpoint
 from seq2see.storage.saved_model import load_model, write_packed

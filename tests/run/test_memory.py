@@ -18,7 +18,7 @@ from seq2see.errors import ConfigError, DataError
 from seq2see.model import build
 from seq2see.run.memory import limits_of, measured, upper_bound
 from seq2see.run.pairs import read_run_data
-from seq2see.run.plan import plan_run
+from seq2see.run.planning import plan_run
 from seq2see.run.train import train
 from seq2see.training.footprint import largest_batch_of
 

@@ -356,10 +356,10 @@ def fill_disk() -> None:
 
 
 def other_pairs() -> None:
-    from seq2see.run import plan
+    from seq2see.run import planning
 
-    real = plan.build_examples
-    plan.build_examples = lambda text, pairs, **sides: real(text, [*pairs[1:], pairs[0]], **sides)
+    real = planning.build_examples
+    planning.build_examples = lambda text, pairs, **sides: real(text, [*pairs[1:], pairs[0]], **sides)
 
 
 HARMS: dict[str, Callable[[], None]] = {

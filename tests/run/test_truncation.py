@@ -15,7 +15,7 @@ from seq2see import Pair
 from seq2see.config import make_config
 from seq2see.errors import ConfigError
 from seq2see.inference.notes import UnknownTextWarning
-from seq2see.run.plan import plan_run
+from seq2see.run.planning import plan_run
 from seq2see.run.train import train
 from seq2see.storage.saved_model import load_model
 from seq2see.text import Codec

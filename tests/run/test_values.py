@@ -209,7 +209,7 @@ def test_a_run_from_before_guided_attention_is_resumed_without_it(tmp_path, monk
     data = tmp_path / "pairs.tsv"
     data.write_text("[[1, 2], [3, 4]]\tu u\n[[5, 6]]\tf\n" * 4)
     with monkeypatch.context() as before:
-        before.setattr("seq2see.run.plan.choose_attention_loss", lambda training, *_: (training, []))
+        before.setattr("seq2see.run.planning.choose_attention_loss", lambda training, *_: (training, []))
         settings = {**SETTINGS, "training.max_updates": 1}
         seq2see.train(data, dev=data, out=tmp_path / "run", settings=settings, quiet=True)
     assert stored_config(tmp_path / "run").training.guided_attention is None

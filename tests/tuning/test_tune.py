@@ -20,7 +20,7 @@ import optuna
 import seq2see
 from seq2see.config import make_config, read_toml
 from seq2see.errors import CheckpointError, ConfigError, UserError
-from seq2see.run.plan import plan_run
+from seq2see.run.planning import plan_run
 from seq2see.run.train import train
 from seq2see.training import Event
 from seq2see.tuning import Budget, Setting, Trial, Tuning, space_of

@@ -39,7 +39,9 @@ from seq2see.run.length_penalty import keep_length_penalty
 from seq2see.run.memory import require_memory
 from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
 from seq2see.run.pairs import RunData
-from seq2see.run.plan import RunPlan, leak_lines, plan_run
+from seq2see.run.plan import RunPlan
+from seq2see.run.plan_notes import leak_lines
+from seq2see.run.planning import plan_run
 from seq2see.run.progress import Display, MetricsLog, OutputWatch
 from seq2see.run.record import other_files
 from seq2see.run.resume import ResumeOptions, RunContext, RunStart, make_folder, new_run, resume_run, resumed_state

@@ -34,7 +34,7 @@ from seq2see.errors import ConfigError
 from seq2see.metrics import SCALES
 from seq2see.model import find, resolve
 from seq2see.run.folder import CHECKPOINTS
-from seq2see.run.plan import plan_run
+from seq2see.run.planning import plan_run
 from seq2see.run.progress import title_of, value_text
 from seq2see.storage.files import hash_file, require_none, write_file
 from seq2see.storage.locks import locked

@@ -1,0 +1,57 @@
+"""What is noteworthy about the data of a run, as lines that are printed before its first update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from seq2see.console import shown_tokens
+from seq2see.data import Pair
+from seq2see.data.source_record import source_texts
+from seq2see.run.plan import RunPlan
+from seq2see.text import Codec
+
+FEW_DEV = 5
+"""Fewer dev targets may be unknown by chance."""
+
+
+def leak_lines(plan: RunPlan) -> list[str]:
+    """A line on dev pairs whose sources earlier training has seen, if there are any; those in train have another."""
+    if not plan.record_before.train.count:
+        return []
+    texts = list(source_texts(plan.dev, plan.codecs))
+    before = plan.record_before.train.contains(texts)
+    now = plan.own_record.train.contains(texts)
+    count = sum(old and not new for old, new in zip(before, now, strict=True))
+    if not count:
+        return []
+    return [
+        f"note: the model has been trained before on the sources of {count:,} of the {len(texts):,} dev pairs: the dev "
+        "scores are too good, and which checkpoint is best depends on them; give other dev pairs with --dev"
+    ]
+
+
+def unknown_lines(shares: Mapping[str, float]) -> list[str]:
+    """One line per side with unknown tokens."""
+    return [
+        f"{side}: {100 * unknown:.1f} % of the tokens are too rare for the vocabulary and read as unknown "
+        "(text.max_vocabulary, text.min_count)"
+        for side, unknown in shares.items()
+        if unknown
+    ]
+
+
+def unwritable_lines(codec: Codec, dev: Sequence[Pair]) -> list[str]:
+    """A line on the dev targets that no answer can equal, if there are any."""
+    unknown = [tokens for pair in dev if (tokens := codec.unknown(pair.target or ""))]
+    if not unknown:
+        return []
+    lines = [
+        f"note: {len(unknown):,} of the {len(dev):,} dev targets can't be written with the target vocabulary "
+        f"(number of targets with each unknown token: {shown_tokens(unknown)})"
+    ]
+    num_tokens = sum(len(codec.encode(pair.target or "", end=False)) for pair in dev)
+    if len(dev) >= FEW_DEV and 2 * sum(map(len, unknown)) > num_tokens:
+        lines.append(
+            "warning: most tokens of the dev targets are unknown: are the columns of dev in the order of train?"
+        )
+    return lines
