@@ -85,7 +85,8 @@ def answer_batches(
                 candidates = ranked[: options.n_best]
             best, *others = candidates
             steps = () if recorder is None else recorder.steps_of(number, options.beam_groups)
-            best = replace(best, alternatives=tuple(others), beam_steps=beam_steps_of(model.target_codec, steps))
+            if others or steps:
+                best = replace(best, alternatives=tuple(others), beam_steps=beam_steps_of(model.target_codec, steps))
             batch.append((rows[index], best))
         yield batch
 

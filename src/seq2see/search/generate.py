@@ -108,6 +108,6 @@ def _assemble(steps: list[_Step], eos: int, num: int) -> list[Hypothesis]:
     step_weights = [step.weights for step in steps if step.weights is not None]
     weights: Sequence[Array | None] = by_row(step_weights) if step_weights else [None] * len(ids)
     return [
-        Hypothesis(row, float(each.sum()), float(each.sum()), row[-1:] == [eos], row_weights, tuple(each.tolist()))
+        Hypothesis(row, total := float(each.sum()), total, row[-1:] == [eos], row_weights, tuple(each.tolist()))
         for row, each, row_weights in zip(ids, log_probs, weights, strict=True)
     ]

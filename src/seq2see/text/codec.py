@@ -116,17 +116,15 @@ class Codec:
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
         tokens = self.tokenizer.split(after) if after else []
-        unwritten = (PAD, BOS, self.step)
-        for number in map(int, ids):
-            if number == EOS:
-                break
-            if number not in unwritten:
-                tokens.append(self.vocabulary.token(number))
+        written, unwritten = list(ids), (PAD, BOS, self.step)
+        if EOS in written:
+            written = written[: written.index(EOS)]
+        tokens += [self.vocabulary.token(number) for number in written if number not in unwritten]
         return self.tokenizer.join(tokens)
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The token of each id, special tokens by name, for display."""
-        return [self.vocabulary.token(int(number)) for number in ids]
+        return list(map(self.vocabulary.token, ids))
 
     def normalize(self, text: str) -> str:
         """The text in the tokenizer's normal form, which `decode` returns."""

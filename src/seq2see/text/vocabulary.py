@@ -23,6 +23,8 @@ class Vocabulary:
 
     tokens: tuple[str, ...]
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The token of each id, special tokens by name."""
 
     def __post_init__(self) -> None:
         ids = {token: number for number, token in enumerate(self.tokens, start=len(SPECIALS))}
@@ -38,6 +40,7 @@ class Vocabulary:
         except UnicodeEncodeError as error:
             raise DataError(f"a token contains a lone surrogate: {error.reason}", fix="remove that token") from None
         object.__setattr__(self, "_ids", ids)
+        object.__setattr__(self, "_names", (*SPECIALS, *self.tokens))
 
     @classmethod
     def build(cls, token_lists: Iterable[list[str]], *, max_size: int | None = None, min_count: int = 1) -> Vocabulary:
@@ -67,9 +70,9 @@ class Vocabulary:
 
     def token(self, number: int) -> str:
         """The token of an id, or the name of a special token. Raises IndexError for an invalid id."""
-        if not 0 <= number < len(self):
+        if not 0 <= number < len(self._names):
             raise IndexError(f"token id {number} is out of range for a vocabulary of {len(self)}")
-        return SPECIALS[number] if number < len(SPECIALS) else self.tokens[number - len(SPECIALS)]
+        return self._names[number]
 
     def __contains__(self, token: str) -> bool:
         return token in self._ids
