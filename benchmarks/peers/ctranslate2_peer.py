@@ -34,7 +34,7 @@ def answer(task: Task) -> Work:
         )
         given.require_length([len(each.hypotheses[0]) for each in found])
 
-    return Work(translate)
+    return Work(translate, task["precision"])
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def answer(task: Task) -> Work:
         _, _, answers = engine.infer_list([" ".join(source) for source in given.sources(amount)])
         given.require_length([len(best.split()) for best, *_ in answers])
 
-    return Work(predict)
+    return Work(predict, task["precision"])
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def timed(work: Work, amount: int) -> dict[str, float]:
 
 
 def require_float32(task: Task) -> None:
-    """Refuse the row of defaults where the default is that of the other row, and those of int8 and bfloat16."""
+    """Refuse int8, bfloat16, and the row of defaults where float32 is the default."""
     if task["precision"] == "default":
         raise UnableError("float32 is the default")
     if task["precision"] != "float32":

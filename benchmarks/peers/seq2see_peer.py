@@ -47,13 +47,14 @@ def answer(task: Task) -> Work:
     """Predictions."""
     kind = engine
     if (engine, task["precision"]) == ("torch", "bfloat16"):
+        from seq2see.training.precision import has_instructions
+
+        if not has_instructions():
+            raise UnableError("has no bfloat16 on this processor")
         kind = "torch-bfloat16"
     else:
         require_float32(task)
-    try:
-        model = seq2see.load(given.folder / task["model"], engine=kind, device="cpu")
-    except seq2see.UserError as error:
-        raise UnableError(str(error)) from error
+    model = seq2see.load(given.folder / task["model"], engine=kind, device="cpu")
     length, beam, batch = given.length, task["beam"], task["batch"]
 
     def predict(amount: int) -> None:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -236,14 +237,15 @@ def advice(speeds: Sequence[Speed]) -> Iterator[str]:
             ratio = best.tokens / max(speed.tokens for speed in others)
             choice = f"{work}: --engine {best.engine}" + (f" ({ratio:.1f} times the other)" if ratio >= CLEAR else "")
         yield f"{choice}; {pays}" if pays else choice
-    alone, together = (max((s.tokens for s in speeds if s.work == work), default=0) for work in (ONE, MANY))
+    exact = [speed for speed in speeds if speed.engine not in ROUNDED]
+    alone, together = (max((s.tokens for s in exact if s.work == work), default=0) for work in (ONE, MANY))
     if alone and together >= CLEAR * alone:
         yield f"answer texts together where you can: {together / alone:.1f} times the tokens per second"
-    exact, rounded = (
-        max((s.tokens for s in speeds if s.work == MANY and (s.engine == BFLOAT16) == is_rounded), default=0)
-        for is_rounded in (False, True)
-    )
-    if exact and rounded >= CLEAR * exact:
-        times = f"{rounded / exact:.1f} times as fast"
-        yield f"--engine {BFLOAT16} answers many texts {times}; it rounds, so a few answers differ"
+    fastest = {s.threads: max(e.tokens for e in exact if (e.work, e.threads) == (MANY, s.threads)) for s in exact}
+    rounded = [s for s in speeds if (s.work, s.engine) == (MANY, BFLOAT16) and s.threads in fastest]
+    if rounded:
+        threads, ratio = max(((s.threads, s.tokens / fastest[s.threads]) for s in rounded), key=itemgetter(1))
+        if ratio >= CLEAR:
+            times = f"{ratio:.1f} times as fast with {counted(threads, 'thread')}"
+            yield f"--engine {BFLOAT16} answers many texts {times}; it rounds, so a few answers differ"
     yield "int8 makes the file smaller, not the model faster: it is computed in float32"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 import subprocess
 import sys
 from dataclasses import asdict
@@ -14,18 +15,20 @@ import pytest
 import torch
 
 import seq2see
-from seq2see import Model, Pair
+from seq2see import Model, Pair, cli
 from seq2see.data import Examples, collate
+from seq2see.data.batch import pad
 from seq2see.errors import CheckpointError, ConfigError
 from seq2see.inference import torch_engine
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import ENGINES
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, max_positions, resolve
+from seq2see.model.tensors import map_carry
 from seq2see.run.state import to_numpy
 from seq2see.runtime import Network
 from seq2see.storage.saved_model import SavedModel, load_model, write_packed
-from seq2see.text import EOS, Codec, make_tokenizer
+from seq2see.text import BOS, EOS, Codec, make_tokenizer
 from seq2see.training.precision import has_instructions
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
@@ -161,6 +164,61 @@ def test_in_bfloat16_answers_are_the_same_in_any_batch(name: str, beam: int) -> 
             assert one.log_prob == pytest.approx(other.log_prob, abs=0.02)
 
 
+def largest_change_in_other_batches(name: str) -> float:
+    """Of the log-probabilities of answers to sources of 1 to 60 letters; all tokens have to be the same."""
+    _, model = in_bfloat16(name)
+    chance = random.Random(1)
+    texts = ["".join(chance.choices("abcdefg", k=chance.randint(1, 60))) for _ in range(120)]
+    together, changes = model.predict(texts, batch_size=64), [0.0]
+    for one, other in zip(model.predict(texts, batch_size=9), together, strict=True):
+        assert one.text == other.text
+        changes.append(abs(one.log_prob - other.log_prob))
+    return max(changes)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("name", ["transformer", "lstm_transformer", "bidirectional", "transducer"])
+def test_in_bfloat16_padding_is_in_whole_vectors(name: str) -> None:
+    assert largest_change_in_other_batches(name) < 1e-4
+
+
+@needs_bfloat16
+def test_that_notices_padding_of_other_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2see.model.transformer.in_whole_vectors", lambda x: x)
+    assert largest_change_in_other_batches("transformer") > 1e-4
+
+
+@needs_bfloat16
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("bidirectional", {"cell": "gru", "score": "additive", "copy": True}),
+        ("attention", {"diagonal": True, "layers": 2}),
+        ("transformer", {"copy": True, "diagonal": True}),
+        ("transformer", {"positions": "rotary", "norm": "post", "activation": "swiglu"}),
+    ],
+)
+def test_all_options_round_and_no_more(name: str, options: dict[str, Any]) -> None:
+    exact, rounded = in_bfloat16(name, **options)
+    pairs = [Pair(text, TEXTS[-place], "") for place, text in enumerate(TEXTS)]
+    for one, other in zip(exact.score(pairs), rounded.score(pairs), strict=True):
+        assert other.log_prob == pytest.approx(one.log_prob, abs=0.06 * one.num_tokens)
+    for own in rounded.predict(TEXTS, beam=3, coverage_penalty=0.2):
+        assert own.weights is not None
+        np.testing.assert_allclose(own.weights.sum(1), 1, atol=0.02)
+
+
+@needs_bfloat16
+def test_the_state_of_an_lstm_is_summed_in_float32() -> None:
+    _, rounded = in_bfloat16("attention")
+    source = pad(Examples.encode([Pair("abc", "a")], CODEC, CODEC).sources, np.arange(1))
+    state = rounded.engine.start(source, np.empty((1, 0), np.int64))
+    _, state, _ = rounded.engine.step(np.array([BOS]), state)
+    kinds = set[torch.dtype]()
+    map_carry(lambda tensor: kinds.add(tensor.dtype) or tensor, state.own.carry)  # type: ignore[func-returns-value]
+    assert torch.float32 in kinds
+
+
 @needs_bfloat16
 def test_a_shared_table_is_rounded_for_the_output_alone() -> None:
     exact, rounded = in_bfloat16("transformer", tie="target")
@@ -182,9 +240,19 @@ def test_the_heads_are_shown_in_bfloat16(name: str) -> None:
             np.testing.assert_allclose(rounded, exact, rtol=0, atol=0.05)
 
 
+@needs_bfloat16
+def test_the_engine_is_named(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rounded = seq2see.load(tiny_run, engine="torch-bfloat16", device="cpu")
+    assert rounded.engine.name == "torch-bfloat16"
+    expected = rounded.predict(["abc", "de"], beam=2)
+    arguments = ["--beam", "2", "--engine", "torch-bfloat16", "--device", "cpu"]
+    assert cli.run(["predict", str(tiny_run), "abc", "de", *arguments]) == 0
+    assert capsys.readouterr().out.splitlines() == [each.text for each in expected]
+
+
 def test_bfloat16_is_refused_where_it_would_be_slow(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_engine, "has_instructions", lambda: False)
-    with pytest.raises(ConfigError, match="bfloat16 needs a processor with instructions for it"):
+    with pytest.raises(ConfigError, match="a processor on which PyTorch finds instructions for it"):
         seq2see.load(tiny_run, engine="torch-bfloat16", device="cpu")
 
 

@@ -18,6 +18,7 @@ from seq2see.run.recipe import (
     choose_model,
     choose_training,
     epoch_examples_of,
+    is_large_speller,
     is_small_transformer,
 )
 from seq2see.run.usual_updates import UPDATES
@@ -218,24 +219,41 @@ def test_more_pairs_are_never_given_fewer_updates() -> None:
 @pytest.mark.parametrize(
     ("number", "is_spelled", "name", "expected"),
     [
-        (99_999, True, None, (32, 0.3)),
-        (100_000, True, None, (128, 0.2)),
-        (100_000, False, None, (32, 0.3)),
-        (100_000, True, "transformer", (32, 0.3)),
+        (99_999, True, None, (32, 256, 1)),
+        (100_000, True, None, (128, 512, 2)),
+        (100_000, False, None, (32, 256, 1)),
+        (100_000, True, "stacked", (128, 256, 2)),
+        (100_000, True, "transformer", (32, 256, 4)),
     ],
 )
-def test_many_words_are_learned_in_larger_batches(
-    number: int, is_spelled: bool, name: str | None, expected: tuple[int, float]
+def test_many_words_are_learned_in_larger_batches_and_by_a_larger_model(
+    number: int, is_spelled: bool, name: str | None, expected: tuple[int, int, int]
 ) -> None:
     model, _ = choose_model(ModelOptions(name=name), number, is_spelled=is_spelled)
-    has_blocks = name is not None
+    has_blocks = name == "transformer"
     chosen, _ = choose_training(
         TrainingOptions(), examples(number), can_match=True, has_blocks=has_blocks, is_spelled=is_spelled
     )
-    assert (chosen.batch_size, model.dropout) == expected
+    assert (chosen.batch_size, model.width, resolve(model).encoder_layers) == expected
     asked = choose_training(TrainingOptions(batch_size=7), examples(number), can_match=True, is_spelled=is_spelled)[0]
     assert asked.batch_size == 7
-    assert choose_model(ModelOptions(dropout=0.5), number, is_spelled=is_spelled)[0].dropout == 0.5
+    own = resolve(choose_model(ModelOptions(layers=3), number, is_spelled=is_spelled)[0])
+    assert (own.width, own.encoder_layers, own.decoder_layers) == (256, 3, 3)
+    assert choose_model(ModelOptions(tie="target"), number, is_spelled=is_spelled)[0].tie == "target"
+
+
+def test_the_larger_model_learns_longer_and_more_slowly() -> None:
+    number, found = 108_132, examples(108_132)
+    model, _ = choose_model(ModelOptions(), number, is_spelled=True)
+    assert is_large_speller(model, number, is_spelled=True)
+    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, is_spelled=True, is_large_speller=True)
+    assert (chosen.rate, chosen.max_updates, chosen.batch_size) == (2e-3, 20_040, 128)
+    asked = TrainingOptions(rate=1e-3, max_updates=7)
+    own, _ = choose_training(asked, found, can_match=True, is_spelled=True, is_large_speller=True)
+    assert (own.rate, own.max_updates) == (1e-3, 7)
+    narrow, _ = choose_model(ModelOptions(width=256), number, is_spelled=True)
+    assert not is_large_speller(narrow, number, is_spelled=True)
+    assert not is_large_speller(model, 99_999, is_spelled=True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,9 +86,9 @@ class TorchEngine:
             if not isinstance(part, CrossAttention) or part.reports_weights
         )
 
-    def _precision(self) -> torch.autocast:
+    def _precision(self) -> AbstractContextManager[object]:
         """The context in which everything is computed."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
 
     @torch.inference_mode()
     def start(self, source: Padded, read: Ids) -> TorchState:
@@ -131,9 +132,9 @@ class TorchEngine:
 
 
 def make_torch_engine(saved: SavedModel, device: torch.device, *, bfloat16: bool = False) -> TorchEngine:
-    """The engine of a saved model. ConfigError for bfloat16 on a processor that has no instructions for it."""
-    if bfloat16 and device.type == "cpu" and not has_instructions():
-        what = "bfloat16 needs a processor with instructions for it (AVX-512 BF16 or AMX)"
+    """The engine of a saved model. ConfigError for bfloat16 on MPS, or a processor without instructions for it."""
+    if bfloat16 and (device.type == "mps" or (device.type == "cpu" and not has_instructions())):
+        what = "bfloat16 needs CUDA, or a processor on which PyTorch finds instructions for it (AVX-512 BF16 or AMX)"
         raise ConfigError(what, where="engine", fix="use --engine torch or numpy")
     tensors = {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()}
     network = restore(saved.blueprint, saved.sizes, tensors)
@@ -141,7 +142,7 @@ def make_torch_engine(saved: SavedModel, device: torch.device, *, bfloat16: bool
 
 
 def convert_weights(network: Seq2Seq) -> None:
-    """Give all layers that multiply weights of their own in bfloat16.
+    """Give all linear and recurrent layers weights of their own in bfloat16.
 
     Autocast would convert them at every step. A table of embeddings that an output layer shares stays as it is.
     """

@@ -40,7 +40,9 @@ class Products:
         self, x: Float[Tensor, "B I"], state: tuple[Tensor, ...], weights: tuple[Tensor, Tensor, Tensor]
     ) -> tuple[Float[Tensor, "B H"], Float[Tensor, "B H"]]:
         """The state (h, c) after one step; `weights` are those of the input and of h, and the bias."""
+        h, c = state
         weight_input, weight_hidden, bias = weights
+        state = (h, at_least_float32(c))  # c is a sum over all steps: in 16 bits it would soon stand still
         return torch.lstm_cell(x, state, weight_input, weight_hidden, bias, torch.zeros_like(bias))
 
     def gru_step(

@@ -64,9 +64,10 @@ class MultiHeadSelfAttention(Layer):
         if mask is None:
             seen = keys.new_ones(queries.size(2), keys.size(2), dtype=torch.bool)
             mask = seen.tril() if causal else seen
-        scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
-        weights = masked_softmax(scores, mask.expand(len(scores), 1, *mask.shape[-2:]))
-        attended = weights.to(values.dtype) @ values
+        with torch.autocast(queries.device.type, enabled=False):  # as in `attend`
+            scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
+            weights = masked_softmax(scores, mask.expand(len(scores), 1, *mask.shape[-2:]))
+            attended = weights.to(values.dtype) @ values
         return stream._replace(x=self.output(join_heads(attended)), self_heads=(*stream.self_heads, weights))
 
     def project(
@@ -176,9 +177,10 @@ class CrossAttention(Layer):
             bias = own.repeat(1, rows // keys.size(0), 1).to(queries.dtype)
             carry = carry + length
         if stream.heads is not None or (self.reports_weights and stream.need_weights):
-            scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
-            weights = masked_softmax(scores if bias is None else scores + bias, mask[:, None, None])
-            attended = weights.to(values.dtype) @ values
+            with torch.autocast(queries.device.type, enabled=False):  # as in `attend`
+                scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
+                weights = masked_softmax(scores if bias is None else scores + bias, mask[:, None, None])
+                attended = weights.to(values.dtype) @ values
             if self.reports_weights:
                 shown = weights.mean(1).view(rows, length, -1)
                 stream = stream._replace(weights=shown[..., : real.size(1)])

@@ -43,8 +43,12 @@ better: docs/defaults.md."""
 SPELLED = ("characters", "graphemes")
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
-MANY_SPELLED, MANY_SPELLED_BATCH, MANY_SPELLED_DROPOUT = 100_000, 128, 0.2
-"""From this number of pairs on, of sources that are characters: pairs per update, and dropout (docs/defaults.md)."""
+MANY_SPELLED, MANY_SPELLED_BATCH = 100_000, 128
+"""From this number of pairs on, of sources that are characters: pairs per update (docs/defaults.md)."""
+MANY_SPELLED_SIZES: dict[str, Any] = {"width": 512, "embedding": 256, "encoder_layers": 2, "decoder_layers": 1}
+"""Of `bidirectional` for so many, unless a size is set."""
+WIDE_RATE, WIDE_UPDATES = 2e-3, 1.2
+"""Its peak learning rate, and how many times the usual updates it has."""
 MANY_FORMS, MANY_FORMS_BATCH = 5_000, 64
 """Beyond this number of pairs, of texts and tags with spelled targets: pairs per update (docs/defaults.md)."""
 PICTURE_DROPOUT = 0.1
@@ -118,8 +122,9 @@ def choose_model(
         notes.append(f"model: {name} ({why}; choose another with --model)")
     if spells_tags and options.name == DEFAULT and options.tags is None:
         options = replace(options, tags="decoder")
-    if is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and options.dropout is None:
-        options = replace(options, dropout=MANY_SPELLED_DROPOUT)
+    sizes = [getattr(options, key) for key in (*MANY_SPELLED_SIZES, "layers", "tie")]  # a shared table has its own
+    if is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and not any(sizes):
+        options = replace(options, **MANY_SPELLED_SIZES)
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
     if options.name == TRANSFORMER and has_many_translations and options.width is None:
@@ -137,6 +142,12 @@ def choose_model(
 def is_small_transformer(options: ModelOptions) -> bool:
     """Whether it is a Transformer of the width that translations get."""
     return options.name == TRANSFORMER and options.width == TRANSLATION_SIZES["width"]
+
+
+def is_large_speller(options: ModelOptions, num_pairs: int, *, is_spelled: bool) -> bool:
+    """Whether it is the model that many pairs get whose sources are characters."""
+    has_sizes = all(getattr(options, key) == size for key, size in MANY_SPELLED_SIZES.items())
+    return is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and has_sizes
 
 
 def has_options_of(name: str, options: ModelOptions) -> bool:
@@ -184,6 +195,7 @@ def choose_training(
     has_blocks: bool = False,
     is_small_transformer: bool = False,
     is_spelled: bool = False,
+    is_large_speller: bool = False,
     spells_tags: bool = False,
     has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
@@ -193,9 +205,9 @@ def choose_training(
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
     small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `is_spelled` says
-    whether the source is characters and nothing else, `spells_tags` whether spelled targets have sources of tags
-    beside a text, `has_penalty` whether a length penalty matters to its beam. `epoch_examples` gives the examples of
-    each epoch if they differ.
+    whether the source is characters and nothing else, `is_large_speller` whether the model is that of many such pairs,
+    `spells_tags` whether spelled targets have sources of tags beside a text, `has_penalty` whether a length penalty
+    matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
     """
     if options.metric not in (None, "loss"):
         if not examples.source_ids.size:
@@ -204,6 +216,8 @@ def choose_training(
         METRICS[options.metric]([], [])  # a missing package is missed now, not at the first evaluation
     num_pairs = len(examples)
     rate = options.rate or (TRANSFORMER_RATE if has_blocks and not is_small_transformer else RATE)
+    if is_large_speller:
+        rate = options.rate or WIDE_RATE
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
     if is_small_transformer and not batch_size and not batch_tokens:
         batch_tokens = TRANSLATION_TOKENS
@@ -218,7 +232,7 @@ def choose_training(
     sampler = sampler_of(examples, options)
     # One pool is a good enough estimate for the message; with max_epochs the batches are counted exactly.
     per_epoch = sampler.num_pools * sampler.num_batches_of(0, 0)
-    updates = options.max_updates or usual_updates(num_pairs)
+    updates = options.max_updates or round(usual_updates(num_pairs) * (WIDE_UPDATES if is_large_speller else 1))
     if options.max_epochs:
         updates = num_batches(options, sampler, epoch_examples)
     metric, asked = options.metric or ("exact_match" if can_match else "loss"), options.choose_length_penalty
