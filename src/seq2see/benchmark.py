@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
-from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -241,11 +240,15 @@ def advice(speeds: Sequence[Speed]) -> Iterator[str]:
     alone, together = (max((s.tokens for s in exact if s.work == work), default=0) for work in (ONE, MANY))
     if alone and together >= CLEAR * alone:
         yield f"answer texts together where you can: {together / alone:.1f} times the tokens per second"
-    fastest = {s.threads: max(e.tokens for e in exact if (e.work, e.threads) == (MANY, s.threads)) for s in exact}
-    rounded = [s for s in speeds if (s.work, s.engine) == (MANY, BFLOAT16) and s.threads in fastest]
-    if rounded:
-        threads, ratio = max(((s.threads, s.tokens / fastest[s.threads]) for s in rounded), key=itemgetter(1))
+    many = [speed for speed in speeds if speed.work == MANY]
+    ratios = [
+        (rounded.tokens / max(own.tokens for own in exact if own in many and own.threads == rounded.threads), rounded)
+        for rounded in many
+        if rounded.engine == BFLOAT16
+    ]
+    if ratios:
+        ratio, rounded = max(ratios)
         if ratio >= CLEAR:
-            times = f"{ratio:.1f} times as fast with {counted(threads, 'thread')}"
+            times = f"{ratio:.1f} times as fast with {counted(rounded.threads, 'thread')}"
             yield f"--engine {BFLOAT16} answers many texts {times}; it rounds, so a few answers differ"
     yield "int8 makes the file smaller, not the model faster: it is computed in float32"

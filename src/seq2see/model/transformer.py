@@ -28,7 +28,7 @@ from seq2see.model.tensors import Carry, at_least_float32
 from seq2see.model.wiring import Wrapper
 
 LANES = 16
-"""Numbers in a vector of the processor: PyTorch's attention adds up so many sums side by side."""
+"""Numbers in a vector of the processor; PyTorch's attention adds up whole vectors, and what is left in another way."""
 PERIOD = 10_000.0
 """The longest wavelength of sinusoidal and rotary positions is 2π·PERIOD positions."""
 
