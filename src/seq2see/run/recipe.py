@@ -46,7 +46,7 @@ MANY_PAIRS = 200_000
 MANY_SPELLED, MANY_SPELLED_BATCH = 100_000, 128
 """From this number of pairs on, of sources that are characters: pairs per update (docs/defaults.md)."""
 MANY_SPELLED_SIZES: dict[str, Any] = {"width": 512, "embedding": 256, "encoder_layers": 2, "decoder_layers": 1}
-"""Of `bidirectional` for so many, unless a size is set."""
+"""Of `bidirectional` for that number of pairs, unless a size is set."""
 WIDE_RATE, WIDE_UPDATES = 2e-3, 1.2
 """Its peak learning rate, and how many times the usual updates it has."""
 MANY_FORMS, MANY_FORMS_BATCH = 5_000, 64
