@@ -240,11 +240,10 @@ def advice(speeds: Sequence[Speed]) -> Iterator[str]:
     alone, together = (max((s.tokens for s in exact if s.work == work), default=0) for work in (ONE, MANY))
     if alone and together >= CLEAR * alone:
         yield f"answer texts together where you can: {together / alone:.1f} times the tokens per second"
-    many = [speed for speed in speeds if speed.work == MANY]
     ratios = [
-        (rounded.tokens / max(own.tokens for own in exact if own in many and own.threads == rounded.threads), rounded)
-        for rounded in many
-        if rounded.engine == BFLOAT16
+        (each.tokens / max(s.tokens for s in exact if (s.work, s.threads) == (MANY, each.threads)), each)
+        for each in speeds
+        if (each.work, each.engine) == (MANY, BFLOAT16)
     ]
     if ratios:
         ratio, rounded = max(ratios)

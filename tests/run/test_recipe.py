@@ -18,7 +18,7 @@ from seq2see.run.recipe import (
     choose_model,
     choose_training,
     epoch_examples_of,
-    is_large_speller,
+    is_large_word_model,
     is_small_transformer,
 )
 from seq2see.run.usual_updates import UPDATES
@@ -240,20 +240,23 @@ def test_many_words_are_learned_in_larger_batches_and_by_a_larger_model(
     own = resolve(choose_model(ModelOptions(layers=3), number, is_spelled=is_spelled)[0])
     assert (own.width, own.encoder_layers, own.decoder_layers) == (256, 3, 3)
     assert choose_model(ModelOptions(tie="target"), number, is_spelled=is_spelled)[0].tie == "target"
+    assert choose_model(ModelOptions(tie="none"), number, is_spelled=is_spelled)[0].width == (
+        512 if is_spelled and number >= 100_000 else 256
+    )
 
 
 def test_the_larger_model_learns_longer_and_more_slowly() -> None:
     number, found = 108_132, examples(108_132)
     model, _ = choose_model(ModelOptions(), number, is_spelled=True)
-    assert is_large_speller(model, number, is_spelled=True)
-    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, is_spelled=True, is_large_speller=True)
+    assert is_large_word_model(model, number, is_spelled=True)
+    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, is_spelled=True, is_large_word_model=True)
     assert (chosen.rate, chosen.max_updates, chosen.batch_size) == (2e-3, 20_040, 128)
     asked = TrainingOptions(rate=1e-3, max_updates=7)
-    own, _ = choose_training(asked, found, can_match=True, is_spelled=True, is_large_speller=True)
+    own, _ = choose_training(asked, found, can_match=True, is_spelled=True, is_large_word_model=True)
     assert (own.rate, own.max_updates) == (1e-3, 7)
     narrow, _ = choose_model(ModelOptions(width=256), number, is_spelled=True)
-    assert not is_large_speller(narrow, number, is_spelled=True)
-    assert not is_large_speller(model, 99_999, is_spelled=True)
+    assert not is_large_word_model(narrow, number, is_spelled=True)
+    assert not is_large_word_model(model, 99_999, is_spelled=True)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ from seq2see.run.recipe import (
     choose_model,
     choose_training,
     epoch_examples_of,
-    is_large_speller,
+    is_large_word_model,
     is_small_transformer,
 )
 from seq2see.storage.saved_model import sizes_of
@@ -169,7 +169,7 @@ def plan_run(
         has_blocks=find(resolve(model).name).has_blocks,
         is_small_transformer=has_many and is_small_transformer(model),
         is_spelled=text.source in SPELLED,
-        is_large_speller=is_large_speller(model, len(data.train), is_spelled=text.source in SPELLED),
+        is_large_word_model=is_large_word_model(model, len(data.train), is_spelled=text.source in SPELLED),
         spells_tags=spells_tags and model.name == DEFAULT,
         has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,

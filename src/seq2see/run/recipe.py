@@ -122,8 +122,9 @@ def choose_model(
         notes.append(f"model: {name} ({why}; choose another with --model)")
     if spells_tags and options.name == DEFAULT and options.tags is None:
         options = replace(options, tags="decoder")
-    sizes = [getattr(options, key) for key in (*MANY_SPELLED_SIZES, "layers", "tie")]  # a shared table has its own
-    if is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and not any(sizes):
+    has_sizes = options.tie not in (None, "none")  # a shared table decides about the width of embeddings
+    has_sizes |= any(getattr(options, key) for key in (*MANY_SPELLED_SIZES, "layers"))
+    if is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and not has_sizes:
         options = replace(options, **MANY_SPELLED_SIZES)
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
@@ -144,7 +145,7 @@ def is_small_transformer(options: ModelOptions) -> bool:
     return options.name == TRANSFORMER and options.width == TRANSLATION_SIZES["width"]
 
 
-def is_large_speller(options: ModelOptions, num_pairs: int, *, is_spelled: bool) -> bool:
+def is_large_word_model(options: ModelOptions, num_pairs: int, *, is_spelled: bool) -> bool:
     """Whether it is the model that many pairs get whose sources are characters."""
     has_sizes = all(getattr(options, key) == size for key, size in MANY_SPELLED_SIZES.items())
     return is_spelled and num_pairs >= MANY_SPELLED and options.name == DEFAULT and has_sizes
@@ -195,7 +196,7 @@ def choose_training(
     has_blocks: bool = False,
     is_small_transformer: bool = False,
     is_spelled: bool = False,
-    is_large_speller: bool = False,
+    is_large_word_model: bool = False,
     spells_tags: bool = False,
     has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
@@ -205,7 +206,7 @@ def choose_training(
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
     small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `is_spelled` says
-    whether the source is characters and nothing else, `is_large_speller` whether the model is that of many such pairs,
+    whether the source is characters and nothing else, `is_large_word_model` whether it is the model of many such pairs,
     `spells_tags` whether spelled targets have sources of tags beside a text, `has_penalty` whether a length penalty
     matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
     """
@@ -216,7 +217,7 @@ def choose_training(
         METRICS[options.metric]([], [])  # a missing package is missed now, not at the first evaluation
     num_pairs = len(examples)
     rate = options.rate or (TRANSFORMER_RATE if has_blocks and not is_small_transformer else RATE)
-    if is_large_speller:
+    if is_large_word_model:
         rate = options.rate or WIDE_RATE
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
     if is_small_transformer and not batch_size and not batch_tokens:
@@ -232,7 +233,7 @@ def choose_training(
     sampler = sampler_of(examples, options)
     # One pool is a good enough estimate for the message; with max_epochs the batches are counted exactly.
     per_epoch = sampler.num_pools * sampler.num_batches_of(0, 0)
-    updates = options.max_updates or round(usual_updates(num_pairs) * (WIDE_UPDATES if is_large_speller else 1))
+    updates = options.max_updates or round(usual_updates(num_pairs) * (WIDE_UPDATES if is_large_word_model else 1))
     if options.max_epochs:
         updates = num_batches(options, sampler, epoch_examples)
     metric, asked = options.metric or ("exact_match" if can_match else "loss"), options.choose_length_penalty
