@@ -134,6 +134,7 @@ def test_resume_from_anywhere(at, blueprint, pairs):
     "changed",
     [
         {"optimizer": "adamw", "weight_decay": 0.1},
+        {"optimizer": "muon", "weight_decay": 0.1},
         {"schedule": "plateau", "evaluate_every": 1},
         {"schedule": "cosine", "warmup": 0.5},
         {"batch_size": None, "batch_tokens": 90},

@@ -137,11 +137,11 @@ def tokens_differ(world: World) -> int:
     return abs(one - other)
 
 
-def chain(world: World) -> dict[str, float]:
+def chain(world: World, **more: Any) -> dict[str, float]:
     """The difference between training through all worlds in turn and on one process, without dropout."""
     worlds = {"alone": {}, "copies": {"world": world}, "sharded": {"world": world, "shard": True}}
     course = ("alone", "copies", "sharded", "alone", "sharded", "copies", "alone")
-    options = {"ema": 0.9, "average": 2}
+    options = {"ema": 0.9, "average": 2} | more
 
     def trained(updates: int, state: TrainingState | None, **where: Any) -> tuple[TrainingState, list[float]]:
         trainer = new_trainer("attention", **options, **where)
@@ -236,6 +236,7 @@ CHECKS: dict[str, Callable[[World], Any]] = {
     },
     "tokens": tokens_differ,
     "chain": chain,
+    "chain with Muon": partial(chain, optimizer="muon"),
     **{f"no number, {how}": partial(no_number_on_one, shard=shard) for how, shard in SHARDED.items()},
     "known": what_all_know,
 }
@@ -257,6 +258,7 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
             assert max(found[name], others[name]) <= BOUND, name
     assert found["tokens"] > 0
     assert max(found["chain"].values()) <= 1e-6
+    assert max(found["chain with Muon"].values()) <= 1e-6
     for how in SHARDED:
         (said, is_said, updates), (as_well, is_said_as_well, as_many) = (
             f[f"no number, {how}"] for f in (found, others)

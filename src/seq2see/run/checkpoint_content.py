@@ -15,12 +15,11 @@ from seq2see.errors import CheckpointError
 from seq2see.run.changes import DataFingerprint
 from seq2see.storage.checkpoints import TRAIN_AGAIN, Checkpoint, update_of
 from seq2see.training import KEPT, TrainingProgress, TrainingState
+from seq2see.training.optimizer import MOMENTS, STEP
 from seq2see.training.watch import EvaluationRecord
 
 RUN_KEYS = frozenset({"pairs", "config", "max_length", "seen", "processes", "threads"})
 """The keys of progress.json that are not the trainer's."""
-MOMENTS, STEP = ("exp_avg", "exp_avg_sq"), "step"
-"""What Adam stores for each parameter."""
 Converted = TypeVar("Converted")
 
 
@@ -96,7 +95,7 @@ def require_fitting(state: TrainingState, shapes: Mapping[str, Sequence[int]], *
     kept = {f"kept.{update}.{name}" for update in state.progress[KEPT] for name in wanted}
     fits = (
         shapes_of(state.model) == wanted
-        and shapes_of(state.optimizer) == optimizer_shapes(wanted)
+        and has_moments_of(wanted, shapes_of(state.optimizer))
         and kept <= state.averages.keys()
         and all(wanted.get(name_in(name)) == shape for name, shape in shapes_of(state.averages).items())
     )
@@ -115,10 +114,16 @@ def shapes_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def optimizer_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """The shapes of what Adam stores for a network with tensors of these shapes."""
-    steps: dict[str, tuple[int, ...]] = {f"{STEP}.{name}": () for name in shapes}
-    return steps | {f"{key}.{name}": shape for name, shape in shapes.items() for key in MOMENTS}
+def has_moments_of(shapes: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether an optimizer's tensors are those of a network with tensors of these shapes.
+
+    Each tensor has a number of updates and the first moment, and most have a second moment, which Muon doesn't use.
+    """
+    first, second = MOMENTS
+    wanted: dict[str, tuple[int, ...]] = {f"{STEP}.{name}": () for name in shapes}
+    wanted |= {f"{first}.{name}": shape for name, shape in shapes.items()}
+    allowed = {f"{second}.{name}": shape for name, shape in shapes.items()}
+    return wanted.items() <= found.items() <= (wanted | allowed).items()
 
 
 def fingerprint_of(checkpoint: Checkpoint) -> DataFingerprint:

@@ -21,7 +21,7 @@ from seq2see.errors import CheckpointError, ConfigError
 from seq2see.inference.notes import Seen
 from seq2see.model import Blueprint, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.run.changes import option_changes
-from seq2see.run.checkpoint_content import MOMENTS, STEP, optimizer_shapes
+from seq2see.run.checkpoint_content import has_moments_of
 from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, is_within, stored_config
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
@@ -29,6 +29,7 @@ from seq2see.text import EOS, FIELD_BREAK, SPECIALS, Codec, Codecs, Fields, Prot
 from seq2see.text.building import vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingProgress, TrainingState
+from seq2see.training.optimizer import MOMENTS, STEP
 
 FROM_OPTION = "--from (training.start_from)"
 """The name of the option in errors."""
@@ -120,8 +121,8 @@ def newest_checkpoint(run: Path, saved: SavedModel) -> Checkpoint | None:
         for name, array in checkpoint.tensors.items()
         if name.startswith("optimizer.")
     }
-    wanted = optimizer_shapes({name: array.shape for name, array in saved.tensors.items()})
-    if found != wanted or checkpoint.codecs not in (None, (saved.source_codec, saved.target_codec)):
+    fits = has_moments_of({name: array.shape for name, array in saved.tensors.items()}, found)
+    if not fits or checkpoint.codecs not in (None, (saved.source_codec, saved.target_codec)):
         raise CheckpointError("belongs to a different model", where=str(checkpoint.folder), fix=fix)
     return checkpoint
 
@@ -213,7 +214,8 @@ def initial_state(pretrained: Pretrained, network: Seq2Seq) -> TrainingState:
         for name, tensor in fresh.items():
             optimizer[f"{STEP}.{name}"] = torch.from_numpy(stored[f"{STEP}.{name}"])
             for key in MOMENTS:
-                optimizer[f"{key}.{name}"] = with_first_rows(stored[f"{key}.{name}"], torch.zeros_like(tensor))
+                if f"{key}.{name}" in stored:
+                    optimizer[f"{key}.{name}"] = with_first_rows(stored[f"{key}.{name}"], torch.zeros_like(tensor))
     return TrainingState(model, optimizer, asdict(TrainingProgress()))
 
 

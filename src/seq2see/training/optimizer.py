@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+MOMENTS, STEP = ("exp_avg", "exp_avg_sq"), "step"
+"""What the state of a parameter has, by the names of torch.optim."""
 
 
 class Adam:
@@ -32,14 +34,14 @@ class Adam:
         updated: list[Tensor] = [each for each in self.parameters if each.grad is not None]
         if not updated:
             return
-        states = [self.state.setdefault(parameter, {}) or self._start(parameter) for parameter in updated]
-        steps = [state["step"] for state in states]
+        states = [self.state_of(parameter, MOMENTS) for parameter in updated]
+        steps = [state[STEP] for state in states]
         torch._foreach_add_(steps, 1)
         self.apply(
             updated,
             [parameter.grad for parameter in updated if parameter.grad is not None],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
+            [state[MOMENTS[0]] for state in states],
+            [state[MOMENTS[1]] for state in states],
             [],
             steps,
             lr=self.rate,
@@ -51,11 +53,16 @@ class Adam:
             maximize=False,
         )
 
-    def _start(self, parameter: Tensor) -> dict[str, Tensor]:
-        """The state of a parameter before its first update."""
-        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
-        moments = (torch.zeros_like(parameter, memory_format=torch.preserve_format) for _ in range(2))
-        self.state[parameter] = dict(zip(("step", "exp_avg", "exp_avg_sq"), (step, *moments), strict=True))
+    def state_of(self, parameter: Tensor, moments: Sequence[str]) -> dict[str, Tensor]:
+        """The number of its updates and these moments of a parameter: zeros, if some aren't known.
+
+        That is so before its first update, and when a run is resumed with another optimizer.
+        """
+        state = self.state.get(parameter, {})
+        if not state.keys() >= set(moments):
+            state = {name: torch.zeros_like(parameter, memory_format=torch.preserve_format) for name in moments}
+            state[STEP] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        self.state[parameter] = {name: state[name] for name in (STEP, *moments)}
         return self.state[parameter]
 
     def zero_grad(self) -> None:

@@ -32,8 +32,8 @@ from seq2see.training.averaging import EvaluatedModel
 from seq2see.training.batch import to_tensors
 from seq2see.training.events import INTERRUPTED, Callback, Evaluated, Finished, Updated
 from seq2see.training.frozen import FrozenRows
+from seq2see.training.muon import optimizer_of
 from seq2see.training.objective import Objective
-from seq2see.training.optimizer import Adam
 from seq2see.training.options import TrainingOptions
 from seq2see.training.process_batches import ProcessBatch, ProcessBatches, dropout_seed
 from seq2see.training.samples import DevAnswers
@@ -140,12 +140,7 @@ class Trainer:
         self.batches = ProcessBatches(examples, options, world, epoch_examples=epoch_examples, workers=workers)
         self._warm_up_ddp()
         self.frozen = FrozenRows(self.model, frozen)
-        self.optimizer = Adam(
-            self.model.parameters(),
-            self.rate,
-            weight_decay=options.weight_decay,
-            decoupled=options.optimizer == "adamw",
-        )
+        self.optimizer = optimizer_of(self.model, options)
 
     def _warm_up_ddp(self) -> None:
         """Run DDP twice without effect, because it reorders its messages after the first gradients of a process.

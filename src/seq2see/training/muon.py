@@ -1,0 +1,131 @@
+"""Muon: hidden matrices take steps in which all directions are equally long (Jordan et al. 2024)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seq2see.model import Seq2Seq
+from seq2see.model.recurrent import GRU, LSTM
+from seq2see.model.transformer import CrossAttention, FeedForward, MultiHeadSelfAttention
+from seq2see.model.values import VectorProjection
+from seq2see.training.optimizer import MOMENTS, STEP, Adam
+from seq2see.training.options import TrainingOptions
+from seq2see.training.sharding import full_tensor, sharded_like
+
+MOMENTUM = 0.95
+ADAM_SIZE = 0.2
+"""Root mean square of a step relative to the rate, about that of Adam's steps, so that the rates of one suit the other
+(Liu et al. 2025, "Muon is scalable for LLM training", section 2.2)."""
+COEFFICIENTS, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
+"""Of the Newton-Schulz iteration: singular values become 0.7 to 1.2 in few steps (Jordan et al. 2024)."""
+
+
+class Muon(Adam):
+    """AdamW for embeddings, biases, norms and the output layer; Muon for the matrices between them.
+
+    The step of a matrix is its momentum (Nesterov's), U S Vᵀ, with all singular values replaced by about 1: U Vᵀ.
+    Matrices that are stored as one, such as those of queries, keys and values, or of the gates of an LSTM, take steps
+    of their own. `state` has the momentum under the name of Adam's first moment. If `in_bfloat16`, the
+    products that make U Vᵀ are in that format, which is exact enough.
+    """
+
+    def __init__(self, model: Seq2Seq, rate: float, *, weight_decay: float = 0.0, in_bfloat16: bool = False) -> None:
+        self.in_bfloat16 = in_bfloat16
+        self.matrices = hidden_matrices(model)
+        others = [each for each in model.parameters() if each not in self.matrices]
+        super().__init__(others, rate, weight_decay=weight_decay, decoupled=True)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update the parameters that have a gradient."""
+        super().step()
+        updated = {matrix: parts for matrix, parts in self.matrices.items() if matrix.grad is not None}
+        momenta = {matrix: self._momentum(matrix).chunk(parts) for matrix, parts in updated.items()}
+        for matrix, directions in orthogonalized(momenta, in_bfloat16=self.in_bfloat16).items():
+            size = ADAM_SIZE * max(directions[0].shape) ** 0.5
+            matrix.mul_(1 - self.rate * self.weight_decay)
+            direction = sharded_like(torch.cat(directions).to(matrix.dtype), matrix)
+            matrix.sub_(direction, alpha=self.rate * size)
+
+    def _momentum(self, matrix: Tensor) -> Tensor:
+        """The whole matrix of Nesterov's momentum, after this gradient."""
+        assert matrix.grad is not None
+        state = self.state_of(matrix, MOMENTS[:1])
+        state[STEP] += 1
+        momentum = state[MOMENTS[0]].lerp_(matrix.grad, 1 - MOMENTUM)
+        return full_tensor(matrix.grad.lerp(momentum, MOMENTUM))
+
+    def zero_grad(self) -> None:
+        """Remove all gradients."""
+        super().zero_grad()
+        for matrix in self.matrices:
+            matrix.grad = None
+
+
+def optimizer_of(model: Seq2Seq, options: TrainingOptions) -> Adam:
+    """The optimizer of the model's parameters, at the peak rate."""
+    assert options.rate
+    if options.optimizer == "muon":
+        is_half = options.precision == "bfloat16"
+        return Muon(model, options.rate, weight_decay=options.weight_decay, in_bfloat16=is_half)
+    is_decoupled = options.optimizer == "adamw"
+    return Adam(model.parameters(), options.rate, weight_decay=options.weight_decay, decoupled=is_decoupled)
+
+
+def hidden_matrices(model: Seq2Seq) -> dict[Tensor, int]:
+    """The matrices between the first and the last layer, each with the number of those that it holds one above another.
+
+    Embeddings, and what is in their place, and the output layer are no hidden layers; convolutions and vectors are no
+    matrices.
+    """
+    found: dict[Tensor, int] = {}
+    for module in model.modules():
+        match module:
+            case LSTM():
+                found |= {module.weight_input: 4, module.weight_hidden: 4}
+            case GRU():
+                found |= {module.weight_input: 3, module.weight_hidden: 3}
+            case MultiHeadSelfAttention():
+                found[module.projection.weight] = 3
+            case CrossAttention():
+                found[module.projection.weight] = 2
+            case FeedForward():
+                found[module.widen.weight] = len(module.widen.weight) // module.narrow.in_features  # 2 with SwiGLU
+            case nn.Linear() if len(module.weight) > 1:
+                found.setdefault(module.weight, 1)
+    found.pop(model.decoder.output.weight, None)
+    for module in model.modules():
+        if isinstance(module, VectorProjection):
+            found.pop(module.linear.weight, None)
+    return found
+
+
+def orthogonalized(
+    matrices: Mapping[Tensor, Sequence[Tensor]], *, in_bfloat16: bool = False
+) -> dict[Tensor, list[Tensor]]:
+    """U Vᵀ of each U S Vᵀ, those of one shape together."""
+    by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
+    for parts in matrices.values():
+        for part in parts:
+            by_shape[part.shape].append(part)
+    stacks = {shape: torch.stack(parts) for shape, parts in by_shape.items()}
+    found = {shape: iter(newton_schulz(stack.bfloat16() if in_bfloat16 else stack)) for shape, stack in stacks.items()}
+    return {key: [next(found[part.shape]) for part in parts] for key, parts in matrices.items()}
+
+
+def newton_schulz(matrices: Float[Tensor, "N O I"]) -> Float[Tensor, "N O I"]:
+    """About U Vᵀ of each U S Vᵀ, by an iteration of products alone: x ← (a + b x xᵀ + c (x xᵀ)²) x."""
+    is_tall = matrices.size(1) > matrices.size(2)
+    x = matrices.mT if is_tall else matrices  # x xᵀ is then the smaller of the two
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-7)
+    a, b, c = COEFFICIENTS
+    for _ in range(ITERATIONS):
+        square = x @ x.mT
+        polynomial = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return x.mT if is_tall else x
