@@ -277,6 +277,7 @@ def test_nothing_is_left_open() -> None:
     assert chosen.rate
     assert chosen.batch_size
     assert chosen.evaluate_every
+    assert chosen.optimizer == "adam"
     assert chosen.metric == "exact_match"
     assert f"{chosen.max_updates:,} updates" in said[0]
     assert f"{chosen.rate:g}" in said[0]
@@ -286,6 +287,7 @@ def test_nothing_is_left_open() -> None:
 def test_what_was_given_stays() -> None:
     given = TrainingOptions(
         rate=0.5,
+        optimizer="adamw",
         max_updates=77,
         batch_size=3,
         evaluate_every=5,
@@ -518,7 +520,7 @@ def test_many_translations_get_a_small_transformer_unless_options_say_otherwise(
     assert (many.name, many.width, many.feed_forward) == ("transformer", 512, 2048)
 
 
-def test_a_small_transformer_is_trained_on_more_tokens_per_update_at_a_higher_rate() -> None:
+def test_a_small_transformer_is_trained_by_muon_on_more_tokens_per_update_at_a_higher_rate() -> None:
     small, _ = choose_model(ModelOptions(), 29_000, has_many_translations=True)
     wide, _ = choose_model(ModelOptions(), 1_000_000, has_many_translations=True)
     assert is_small_transformer(small)
@@ -526,9 +528,9 @@ def test_a_small_transformer_is_trained_on_more_tokens_per_update_at_a_higher_ra
     made = translations(300, target_length=12)
     chosen, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True, is_small_transformer=True)
     assert (chosen.rate, chosen.batch_size, chosen.batch_tokens) == (4e-3, None, 4_096)
+    assert chosen.optimizer == "muon"
     other, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True)
-    assert (other.rate, other.batch_size) == (1e-3, 32)
-    given, _ = choose_training(
-        TrainingOptions(rate=1e-4, batch_size=7), made, can_match=False, has_blocks=True, is_small_transformer=True
-    )
-    assert (given.rate, given.batch_size, given.batch_tokens) == (1e-4, 7, None)
+    assert (other.rate, other.batch_size, other.optimizer) == (1e-3, 32, "adam")
+    asked = TrainingOptions(rate=1e-4, batch_size=7, optimizer="adam")
+    given, _ = choose_training(asked, made, can_match=False, has_blocks=True, is_small_transformer=True)
+    assert (given.rate, given.batch_size, given.batch_tokens, given.optimizer) == (1e-4, 7, None, "adam")

@@ -201,7 +201,7 @@ def choose_training(
     has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
-    """The options with rate, batch size, number of updates and metric chosen, and what to print.
+    """The options with rate, optimizer, batch size, number of updates and metric chosen, and what to print.
 
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
@@ -244,6 +244,7 @@ def choose_training(
     filled = replace(
         options,
         rate=rate,
+        optimizer=options.optimizer or ("muon" if is_small_transformer else "adam"),
         metric=metric,
         choose_length_penalty=has_penalty and (is_penalized if asked is None else asked),
         max_updates=updates,

@@ -81,9 +81,9 @@ class Trainer:
     ends training when dev is repeatedly answered without a mistake. `epoch_examples` gives each epoch its own examples
     in place of `examples`; `workers` threads prepare batches ahead. `setup` is what the diagnostics take into account.
     `frozen` are rows of parameters, by name, that keep their values.
-    Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema,
-    average and guided_attention may be None. All processes of the `world` evaluate; only rank 0 saves and calls
-    `callback`.
+    Of `options` only max_epochs, batch_size or batch_tokens, optimizer (Adam), checkpoint_every, checkpoint_minutes,
+    patience, ema, average and guided_attention may be None. All processes of the `world` evaluate; only rank 0 saves
+    and calls `callback`.
     """
 
     def __init__(
