@@ -149,6 +149,10 @@ def test_resume_with_other_options(changed, blueprint, pairs):
     check_resume(blueprint("attention"), pairs, replace(OPTIONS, **changed))
 
 
+def test_resume_of_a_transformer_trained_by_muon(blueprint, pairs):
+    check_resume(blueprint("transformer"), pairs, replace(OPTIONS, optimizer="muon"))
+
+
 def test_resume_in_bfloat16(blueprint, pairs, lstm_in_bfloat16):
     check_resume(blueprint("attention"), pairs, replace(OPTIONS, precision="bfloat16"))
 

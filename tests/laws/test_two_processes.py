@@ -137,14 +137,14 @@ def tokens_differ(world: World) -> int:
     return abs(one - other)
 
 
-def chain(world: World, **more: Any) -> dict[str, float]:
+def chain(world: World, name: str = "attention", **changed: Any) -> dict[str, float]:
     """The difference between training through all worlds in turn and on one process, without dropout."""
     worlds = {"alone": {}, "copies": {"world": world}, "sharded": {"world": world, "shard": True}}
     course = ("alone", "copies", "sharded", "alone", "sharded", "copies", "alone")
-    options = {"ema": 0.9, "average": 2} | more
+    options = {"ema": 0.9, "average": 2} | changed
 
     def trained(updates: int, state: TrainingState | None, **where: Any) -> tuple[TrainingState, list[float]]:
-        trainer = new_trainer("attention", **options, **where)
+        trainer = new_trainer(name, **options, **where)
         losses: list[float] = []
         evaluate = trainer.evaluate
 
@@ -236,7 +236,7 @@ CHECKS: dict[str, Callable[[World], Any]] = {
     },
     "tokens": tokens_differ,
     "chain": chain,
-    "chain with Muon": partial(chain, optimizer="muon"),
+    "chain with Muon": partial(chain, name="transformer", optimizer="muon"),
     **{f"no number, {how}": partial(no_number_on_one, shard=shard) for how, shard in SHARDED.items()},
     "known": what_all_know,
 }

@@ -58,11 +58,22 @@ def test_a_run_is_resumed_with_another_optimizer(
     assert all(steps[name] == (UPDATES if restarted and name in own else 2 * UPDATES) for name in steps)
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adam"])
-def test_fine_tuning_a_model_that_muon_trained(optimizer: str, muon_run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [None, "muon", "adam"])
+def test_fine_tuning_a_model_that_muon_trained(
+    asked: str | None, muon_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its optimizer goes on, unless another is asked for."""
     pairs = [("abß", "ßba"), ("eßa", "aße"), ("ad", "da")] * 6
-    more = {"training.optimizer": optimizer, "training.start_from": str(muon_run), "training.max_updates": UPDATES}
-    seq2see.train(pairs, out=tmp_path / "new", settings=more, quiet=True)
+    more = {"training.start_from": str(muon_run), "training.max_updates": UPDATES}
+    optimizer = asked or "muon"
+    seq2see.train(pairs, out=tmp_path / "new", settings=more | ({"training.optimizer": asked} if asked else {}))
+    said = "; adam starts without those of the matrices that muon updated"
+    assert (said in capsys.readouterr().err.replace("\n", " ")) == (optimizer == "adam")
+    own = without_second_moment(muon_run)
+    restarted = own if optimizer == "adam" else set()
+    found = moments(tmp_path / "new")
+    steps = {key.partition(".")[2]: float(step) for key, step in found.items() if key.startswith("step.")}
+    assert steps == {name: UPDATES if name in restarted else 2 * UPDATES for name in steps}
     assert without_second_moment(tmp_path / "new") == (
         without_second_moment(muon_run) if optimizer == "muon" else set()
     )

@@ -394,7 +394,7 @@ def test_weight_decay(optimizer):
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
 def test_without_weight_decay_unused_embeddings_stay(optimizer):
     trainer = new_trainer(max_updates=5, optimizer=optimizer)
     before = weights(trainer)

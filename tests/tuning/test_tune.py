@@ -26,7 +26,7 @@ from seq2see.training import Event
 from seq2see.tuning import Budget, Setting, Trial, Tuning, space_of
 from seq2see.tuning.importance import importance_of, importance_picture
 from seq2see.tuning.result import ranking
-from seq2see.tuning.space import settings_of
+from seq2see.tuning.space import Usual, settings_of
 from seq2see.tuning.trial import open_study, run_trial
 from seq2see.tuning.trials import Job
 
@@ -181,7 +181,7 @@ def test_time_ends_the_trials_and_changes_none(done: tuple[Path, Tuning], tiny_p
 @pytest.mark.parametrize("others", [0.0, 99.0])
 def test_a_trial_that_is_worse_than_most_is_pruned(others: float, tiny_pairs: Path, tmp_path: Path) -> None:
     config = make_config({"data": {"train": [str(tiny_pairs)]}}, QUICK)
-    job = Job(config, frozenset(QUICK), tmp_path, [], "cer", "bidirectional", 24, "cpu")
+    job = Job(config, frozenset(QUICK), tmp_path, [], "cer", Usual("bidirectional", 4e-3, "adam"), 24, "cpu")
     study = job.study()
     for _ in range(5):
         made = optuna.trial.create_trial(value=others, intermediate_values=dict.fromkeys((8, 16, 24), others))
@@ -247,8 +247,20 @@ def test_values_are_around_the_usual_ones() -> None:
 
 
 def test_the_rate_is_relative_to_that_of_the_architecture() -> None:
-    assert settings_of({"model.name": "transformer", "training.rate": 0.5}, "bidirectional")["training.rate"] == 5e-4
-    assert settings_of({"training.rate": 0.5}, "bidirectional")["training.rate"] == 2e-3
+    usual = Usual("bidirectional", 4e-3, "adam")
+    assert settings_of({"model.name": "transformer", "training.rate": 0.5}, usual) == {
+        "model.name": "transformer", "training.rate": 5e-4,
+    }  # fmt: skip
+    assert settings_of({"training.rate": 0.5}, usual) == {"training.rate": 2e-3}
+
+
+def test_trials_of_the_usual_architecture_have_its_rate_and_optimizer_at_any_width() -> None:
+    usual = Usual("transformer", 3e-3, "muon")
+    found = settings_of({"model.width": 64, "training.rate": 0.5}, usual)
+    assert found == {"model.width": 64, "training.rate": 1.5e-3, "training.optimizer": "muon"}
+    other = settings_of({"model.name": "bidirectional", "training.rate": 0.5}, usual)
+    assert other == {"model.name": "bidirectional", "training.rate": 2e-3}
+    assert settings_of({}, usual) == {"training.optimizer": "muon"}
 
 
 def test_of_equal_trials_the_one_with_the_lowest_loss_is_the_best() -> None:

@@ -117,13 +117,16 @@ def shapes_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]
 def has_moments_of(shapes: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> bool:
     """Whether an optimizer's tensors are those of a network with tensors of these shapes.
 
-    Each tensor has a number of updates and the first moment, and most have a second moment, which Muon doesn't use.
+    Each has a number of updates and two moments; with Muon, the matrices between the first and the last layer have
+    only the first moment.
     """
     first, second = MOMENTS
+    may_lack = {name for name, shape in shapes.items() if len(shape) == 2 and "embedding" not in name}
     wanted: dict[str, tuple[int, ...]] = {f"{STEP}.{name}": () for name in shapes}
     wanted |= {f"{first}.{name}": shape for name, shape in shapes.items()}
-    allowed = {f"{second}.{name}": shape for name, shape in shapes.items()}
-    return wanted.items() <= found.items() <= (wanted | allowed).items()
+    wanted |= {f"{second}.{name}": shape for name, shape in shapes.items() if name not in may_lack}
+    allowed = wanted | {f"{second}.{name}": shapes[name] for name in may_lack}
+    return wanted.items() <= found.items() <= allowed.items()
 
 
 def fingerprint_of(checkpoint: Checkpoint) -> DataFingerprint:

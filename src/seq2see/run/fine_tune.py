@@ -99,7 +99,10 @@ def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tup
     before = stored_config(path) if is_run else None
     pretrained = Pretrained(path, saved, blueprint, before, newest_checkpoint(path, saved) if is_run else None)
     model, text = model_options_of(pretrained, config, given), text_options_of(pretrained, config, given)
-    return pretrained, replace(config, model=model, text=text)
+    training = config.training
+    if training.optimizer is None and pretrained.checkpoint and before:  # whose moments are kept
+        training = replace(training, optimizer=before.training.optimizer)
+    return pretrained, replace(config, model=model, text=text, training=training)
 
 
 def architecture_at(path: Path) -> str:
@@ -230,8 +233,8 @@ def with_first_rows(rows: np.ndarray, tensor: Tensor) -> Tensor:
 # --- what to print --------------------------------------------------------------------------------------------
 
 
-def pretrained_lines(pretrained: Pretrained, codecs: Codecs, examples: Examples) -> list[str]:
-    """What to print about the model, its vocabularies and the optimizer."""
+def pretrained_lines(pretrained: Pretrained, codecs: Codecs, examples: Examples, optimizer: str | None) -> list[str]:
+    """What to print about the model, its vocabularies and the optimizer, by its name."""
     stored_as = pretrained.saved.config.get("weights", "float32")
     lines = [f"fine-tuning {pretrained.path}: {pretrained.blueprint.name}, weights in {stored_as}"]
     (source_before, target_before), (source, target) = pretrained.codecs, codecs
@@ -244,7 +247,10 @@ def pretrained_lines(pretrained: Pretrained, codecs: Codecs, examples: Examples)
         lines.append(vocabulary_line("target", target_before, target, used_ids(target, examples.target_ids)))
     if pretrained.checkpoint:
         update = update_of(pretrained.checkpoint.folder)
-        lines.append(f"optimizer: moments of update {update:,} kept, zero for new tokens")
+        kept = f"optimizer: moments of update {update:,} kept, zero for new tokens"
+        if pretrained.config and pretrained.config.training.optimizer == "muon" != optimizer:
+            kept += f"; {optimizer} starts without those of the matrices that muon updated"
+        lines.append(kept)
     else:
         why = "has no checkpoint" if pretrained.config else "is a model without its run"
         lines.append(f"optimizer: starts without moments, since {pretrained.path} {why}")

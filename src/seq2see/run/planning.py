@@ -109,7 +109,7 @@ def plan_run(
     else:
         encoded = from_texts(config, data, codecs, pretrained, also, has_source=has_source)
     data, text, codecs, examples, unknown, to_align = encoded
-    pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
+    pretrained_notes = pretrained_lines(pretrained, codecs, examples, config.training.optimizer) if pretrained else []
     text_notes = [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     num_cut = corpus.num_cut if corpus else examples.sources.num_cut
     text_notes += truncated_lines(num_cut, len(data.train), text.truncate)

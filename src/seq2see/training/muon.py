@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -30,13 +30,17 @@ class Muon(Adam):
 
     The step of a matrix is its momentum (Nesterov's), U S Vᵀ, with all singular values replaced by about 1: U Vᵀ.
     Matrices that are stored as one, such as those of queries, keys and values, or of the gates of an LSTM, take steps
-    of their own. `state` has the momentum under the name of Adam's first moment. If `in_bfloat16`, the
-    products that make U Vᵀ are in that format, which is exact enough.
+    of their own. Those of one shape are calculated together. `state` has the momentum under the name of Adam's first
+    moment. If `in_bfloat16`, the products that make U Vᵀ are in that format, which is exact enough.
     """
 
     def __init__(self, model: Seq2Seq, rate: float, *, weight_decay: float = 0.0, in_bfloat16: bool = False) -> None:
         self.in_bfloat16 = in_bfloat16
         self.matrices = hidden_matrices(model)
+        self.by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
+        for matrix, parts in self.matrices.items():
+            rows, columns = matrix.shape
+            self.by_shape[rows // parts, columns].append(matrix)
         others = [each for each in model.parameters() if each not in self.matrices]
         super().__init__(others, rate, weight_decay=weight_decay, decoupled=True)
 
@@ -44,13 +48,21 @@ class Muon(Adam):
     def step(self) -> None:
         """Update the parameters that have a gradient."""
         super().step()
-        updated = {matrix: parts for matrix, parts in self.matrices.items() if matrix.grad is not None}
-        momenta = {matrix: self._momentum(matrix).chunk(parts) for matrix, parts in updated.items()}
-        for matrix, directions in orthogonalized(momenta, in_bfloat16=self.in_bfloat16).items():
-            size = ADAM_SIZE * max(directions[0].shape) ** 0.5
+        for matrices in self.by_shape.values():
+            self._step_of_one_shape([matrix for matrix in matrices if matrix.grad is not None])
+
+    def _step_of_one_shape(self, matrices: Sequence[Tensor]) -> None:
+        """Update matrices whose parts all have the same shape, which are orthogonalized together."""
+        if not matrices:
+            return
+        counts = [self.matrices[matrix] for matrix in matrices]
+        parts = torch.cat([self._momentum(matrix) for matrix in matrices])
+        parts = parts.view(sum(counts), -1, parts.size(1))
+        directions = newton_schulz(parts.bfloat16() if self.in_bfloat16 else parts)
+        size = self.rate * ADAM_SIZE * max(directions.shape[1:]) ** 0.5
+        for matrix, direction in zip(matrices, torch.split(directions, counts), strict=True):
             matrix.mul_(1 - self.rate * self.weight_decay)
-            direction = sharded_like(torch.cat(directions).to(matrix.dtype), matrix)
-            matrix.sub_(direction, alpha=self.rate * size)
+            matrix.sub_(sharded_like(direction.flatten(0, 1).to(matrix.dtype), matrix), alpha=size)
 
     def _momentum(self, matrix: Tensor) -> Tensor:
         """The whole matrix of Nesterov's momentum, after this gradient."""
@@ -84,7 +96,7 @@ def hidden_matrices(model: Seq2Seq) -> dict[Tensor, int]:
     matrices.
     """
     found: dict[Tensor, int] = {}
-    for module in model.modules():
+    for module in model.modules():  # a module comes before those that it consists of
         match module:
             case LSTM():
                 found |= {module.weight_input: 4, module.weight_hidden: 4}
@@ -103,19 +115,6 @@ def hidden_matrices(model: Seq2Seq) -> dict[Tensor, int]:
         if isinstance(module, VectorProjection):
             found.pop(module.linear.weight, None)
     return found
-
-
-def orthogonalized(
-    matrices: Mapping[Tensor, Sequence[Tensor]], *, in_bfloat16: bool = False
-) -> dict[Tensor, list[Tensor]]:
-    """U Vᵀ of each U S Vᵀ, those of one shape together."""
-    by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
-    for parts in matrices.values():
-        for part in parts:
-            by_shape[part.shape].append(part)
-    stacks = {shape: torch.stack(parts) for shape, parts in by_shape.items()}
-    found = {shape: iter(newton_schulz(stack.bfloat16() if in_bfloat16 else stack)) for shape, stack in stacks.items()}
-    return {key: [next(found[part.shape]) for part in parts] for key, parts in matrices.items()}
 
 
 def newton_schulz(matrices: Float[Tensor, "N O I"]) -> Float[Tensor, "N O I"]:

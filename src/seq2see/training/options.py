@@ -48,9 +48,10 @@ class TrainingOptions:
     accumulate: Annotated[int, Meta(ge=1, le=10_000)] = 1
     """Passes into which each process splits its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw", "muon"] | None = None
-    """Optimizer; adamw decouples the weight decay from the gradient; muon is AdamW, but makes the steps of hidden
-    matrices equally long in all directions (Jordan et al. 2024): fewer updates, each of which takes longer; by default
-    adam, or muon where a small Transformer is chosen for translations."""
+    """Optimizer; adamw decouples the weight decay from the gradient; muon (Jordan et al. 2024) learns more in the same
+    number of updates, each of which takes longer: the matrices between embeddings and output layer take steps of the
+    same length in all directions, everything else is updated as by adamw; by default adam, or muon where a small
+    Transformer is chosen for translations."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     """Weight decay of the optimizer."""
     clip: Positive = 1.0

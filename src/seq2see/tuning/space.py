@@ -30,6 +30,15 @@ class Setting(NamedTuple):
     """The value without tuning; of the rate 1."""
 
 
+class Usual(NamedTuple):
+    """What a run without tuning has."""
+
+    name: str
+    """The architecture."""
+    rate: float
+    optimizer: str
+
+
 def space_of(plan: RunPlan, asked: ModelOptions, given: Collection[str]) -> list[Setting]:
     """The settings to be tuned for this run, of which `plan` is the one without tuning; none that is given.
 
@@ -81,10 +90,16 @@ def usual_values(space: Collection[Setting]) -> dict[str, Any]:
     return {each.key: each.usual for each in space}
 
 
-def settings_of(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The settings of a run for the values of a trial; `name` is the architecture, if that isn't tuned."""
+def settings_of(values: Mapping[str, Any], usual: Usual) -> dict[str, Any]:
+    """The settings of a run for the values of a trial.
+
+    A usual rate and optimizer may be those of one width; here they are those of all widths of the architecture.
+    """
     settings = dict(values)
+    name = settings.get(NAME, usual.name)
     if RATE_KEY in settings:
-        usual = TRANSFORMER_RATE if find(settings.get(NAME, name)).has_blocks else RATE
-        settings[RATE_KEY] = float(f"{usual * settings[RATE_KEY]:.3g}")
+        rate = usual.rate if name == usual.name else TRANSFORMER_RATE if find(name).has_blocks else RATE
+        settings[RATE_KEY] = float(f"{rate * settings[RATE_KEY]:.3g}")
+    if name == usual.name and usual.optimizer != "adam":
+        settings["training.optimizer"] = usual.optimizer
     return settings

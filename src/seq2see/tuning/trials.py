@@ -40,7 +40,7 @@ from seq2see.storage.files import hash_file, require_none, write_file
 from seq2see.storage.locks import locked
 from seq2see.tuning.importance import importance_of, importance_picture
 from seq2see.tuning.result import Trial, Tuning, ranking, short
-from seq2see.tuning.space import NAME, Setting, settings_of, space_of, suggested, usual_values
+from seq2see.tuning.space import NAME, Setting, Usual, settings_of, space_of, suggested, usual_values
 from seq2see.tuning.trial import JOURNAL, Outcome, has_study, open_study, run_trial
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class Job:
     out: Path
     space: Sequence[Setting]
     metric: str
-    name: str
-    """The architecture, if that isn't tuned."""
+    usual: Usual
     max_updates: int
     device: str
 
@@ -96,7 +95,7 @@ class Job:
 
     def planned(self, number: int, values: Mapping[str, Any]) -> PlannedRun:
         """The run of a trial."""
-        settings = settings_of(values, self.name)
+        settings = settings_of(values, self.usual)
         config = self.config
         for key, value in settings.items():
             section, _, name = key.partition(".")
@@ -175,7 +174,10 @@ def plan_job(config: Config, out: Path, given: frozenset[str], *, device: str, s
     # The same for all trials, whatever is tuned; in a recipe, as they are chosen again.
     fixed = replace(shared, training=replace(shared.training, metric=metric, max_updates=updates))
     keys = {"training.metric", "training.max_updates", "data.train", "data.dev"}
-    return Job(fixed, given | keys, out, space, metric, plan.blueprint.name, updates, device)
+    training = plan.config.training
+    assert training.rate and training.optimizer
+    usual = Usual(plan.blueprint.name, training.rate, training.optimizer)
+    return Job(fixed, given | keys, out, space, metric, usual, updates, device)
 
 
 def require_same(study: optuna.Study, job: Job) -> None:
@@ -249,7 +251,7 @@ def conclude(study: optuna.Study, trial: optuna.trial.Trial, outcome: Outcome, j
         trial.set_user_attr(name, getattr(outcome, name))
     state = {"complete": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}[outcome.state]
     study.tell(trial.number, outcome.value if outcome.state == "complete" else None, state=state)
-    settings = settings_of(trial.params, job.name)
+    settings = settings_of(trial.params, job.usual)
     what = ", ".join(f"{key.partition('.')[2]} {short(value)}" for key, value in settings.items())
     value = outcome.value
     result = outcome.why if value is None else f"dev {title_of(job.metric)} {value_text(job.metric, value)}"
@@ -273,7 +275,7 @@ def trials_of(study: optuna.Study, job: Job) -> list[Trial]:
     return [
         Trial(
             each.number,
-            settings_of({key.key: each.params[key.key] for key in job.space}, job.name),
+            settings_of({key.key: each.params[key.key] for key in job.space}, job.usual),
             names[each.state],  # type: ignore[arg-type]
             each.user_attrs.get("value"),
             each.user_attrs.get("loss"),
@@ -316,7 +318,7 @@ def recipe_of(config: Config, given: frozenset[str], best: Trial, job: Job, num_
         section, _, name = key.partition(".")
         if value is not None:
             tables.setdefault(section, {})[name] = list(value) if isinstance(value, tuple) else value
-    tables.setdefault("model", {}).setdefault("name", best.settings.get(NAME, job.name))
+    tables.setdefault("model", {}).setdefault("name", best.settings.get(NAME, job.usual.name))
     make_config(tables, {})  # it is one that `train` takes
     assert best.value is not None
     head = (
