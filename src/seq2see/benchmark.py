@@ -164,7 +164,7 @@ def update_of(saved: SavedModel, examples: Examples, threads: int) -> Callable[[
 
     from seq2see.inference.torch_engine import make_torch_engine
     from seq2see.training import batch_loss, choose_precision, to_tensors
-    from seq2see.training.optimizer import Adam
+    from seq2see.training.adam import Adam
 
     torch.set_num_threads(threads)
     device = torch.device("cpu")
@@ -179,7 +179,7 @@ def update_of(saved: SavedModel, examples: Examples, threads: int) -> Callable[[
             loss = batch_loss(network, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        optimizer.zero_grad()
+        network.zero_grad()
 
     return update
 

@@ -8,8 +8,9 @@ import torch
 from seq2see.blueprint import Field
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from seq2see.training import TrainingOptions
-from seq2see.training.muon import Muon, hidden_matrices, newton_schulz, optimizer_of
-from seq2see.training.optimizer import Adam
+from seq2see.training.adam import Adam
+from seq2see.training.muon import Muon, hidden_matrices, newton_schulz
+from seq2see.training.optimizer import optimizer_of
 
 RATE = 0.1
 
@@ -33,8 +34,7 @@ def updated(model, optimizer, updates=4):
         with_gradients(model, update)
         optimizer.rate = RATE / (update + 1)
         optimizer.step()
-        optimizer.zero_grad()
-        assert all(parameter.grad is None for parameter in model.parameters())
+        model.zero_grad()
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 

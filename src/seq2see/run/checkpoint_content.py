@@ -15,7 +15,7 @@ from seq2see.errors import CheckpointError
 from seq2see.run.changes import DataFingerprint
 from seq2see.storage.checkpoints import TRAIN_AGAIN, Checkpoint, update_of
 from seq2see.training import KEPT, TrainingProgress, TrainingState
-from seq2see.training.optimizer import MOMENTS, STEP
+from seq2see.training.adam import MOMENTS, STEP
 from seq2see.training.watch import EvaluationRecord
 
 RUN_KEYS = frozenset({"pairs", "config", "max_length", "seen", "processes", "threads"})

@@ -29,7 +29,7 @@ from seq2see.text import EOS, FIELD_BREAK, SPECIALS, Codec, Codecs, Fields, Prot
 from seq2see.text.building import vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingProgress, TrainingState
-from seq2see.training.optimizer import MOMENTS, STEP
+from seq2see.training.adam import MOMENTS, STEP
 
 FROM_OPTION = "--from (training.start_from)"
 """The name of the option in errors."""
@@ -248,7 +248,8 @@ def pretrained_lines(pretrained: Pretrained, codecs: Codecs, examples: Examples,
     if pretrained.checkpoint:
         update = update_of(pretrained.checkpoint.folder)
         kept = f"optimizer: moments of update {update:,} kept, zero for new tokens"
-        if pretrained.config and pretrained.config.training.optimizer == "muon" != optimizer:
+        before = pretrained.config.training.optimizer if pretrained.config else None
+        if before == "muon" and optimizer != "muon":
             kept += f"; {optimizer} starts without those of the matrices that muon updated"
         lines.append(kept)
     else:

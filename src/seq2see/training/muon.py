@@ -13,8 +13,7 @@ from seq2see.model import Seq2Seq
 from seq2see.model.recurrent import GRU, LSTM
 from seq2see.model.transformer import CrossAttention, FeedForward, MultiHeadSelfAttention
 from seq2see.model.values import VectorProjection
-from seq2see.training.optimizer import MOMENTS, STEP, Adam
-from seq2see.training.options import TrainingOptions
+from seq2see.training.adam import MOMENTS, STEP, Adam
 from seq2see.training.sharding import full_tensor, sharded_like
 
 MOMENTUM = 0.95
@@ -71,22 +70,6 @@ class Muon(Adam):
         state[STEP] += 1
         momentum = state[MOMENTS[0]].lerp_(matrix.grad, 1 - MOMENTUM)
         return full_tensor(matrix.grad.lerp(momentum, MOMENTUM))
-
-    def zero_grad(self) -> None:
-        """Remove all gradients."""
-        super().zero_grad()
-        for matrix in self.matrices:
-            matrix.grad = None
-
-
-def optimizer_of(model: Seq2Seq, options: TrainingOptions) -> Adam:
-    """The optimizer of the model's parameters, at the peak rate."""
-    assert options.rate
-    if options.optimizer == "muon":
-        is_half = options.precision == "bfloat16"
-        return Muon(model, options.rate, weight_decay=options.weight_decay, in_bfloat16=is_half)
-    is_decoupled = options.optimizer == "adamw"
-    return Adam(model.parameters(), options.rate, weight_decay=options.weight_decay, decoupled=is_decoupled)
 
 
 def hidden_matrices(model: Seq2Seq) -> dict[Tensor, int]:

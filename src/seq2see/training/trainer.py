@@ -32,8 +32,8 @@ from seq2see.training.averaging import EvaluatedModel
 from seq2see.training.batch import to_tensors
 from seq2see.training.events import INTERRUPTED, Callback, Evaluated, Finished, Updated
 from seq2see.training.frozen import FrozenRows
-from seq2see.training.muon import optimizer_of
 from seq2see.training.objective import Objective
+from seq2see.training.optimizer import optimizer_of
 from seq2see.training.options import TrainingOptions
 from seq2see.training.process_batches import ProcessBatch, ProcessBatches, dropout_seed
 from seq2see.training.samples import DevAnswers
@@ -237,7 +237,7 @@ class Trainer:
         self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
         self.frozen.put_back()
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         self.evaluated.follow(update)
 
         progress.update = update
