@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
-from seq2see.benchmark import MANY, ONE, TRAINING, Speed, bench_run, lines, multiplied
+from seq2see.benchmark import MANY, ONE, TRAINING, Speed, bench_run, lines, measured, multiplied
 from seq2see.data import read_pairs
 from seq2see.errors import ConfigError
+from seq2see.model import Seq2Seq
 from seq2see.storage.saved_model import load_model
+from seq2see.training import TrainingOptions
+from seq2see.training.adam import Adam
+from seq2see.training.optimizer import optimizer_of
 from seq2see.training.precision import has_instructions
 
 
@@ -24,6 +30,31 @@ def test_every_kind_of_work_is_measured_with_both_engines(tiny_run: Path) -> Non
         assert speed.threads == 1
         assert speed.tokens > 0
         assert 0 < speed.share < 1
+
+
+@pytest.mark.parametrize(("path", "expected"), [("", "muon"), ("model", "adam")])
+def test_updates_are_those_of_the_optimizer_of_the_run(
+    path: str, expected: str, tiny_run_copy: Path, tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_run_copy / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace('optimizer = "adam"', 'optimizer = "muon"'), "utf-8")
+    asked, made = list[str](), list[str | None]()
+
+    def measured_here(command: list[str], **_: object) -> CompletedProcess[str]:
+        saved, pairs = load_model(Path(command[3])), read_pairs([tiny_pairs]).pairs[:8]
+        asked.append(command[-1])
+        found = list(measured(saved, pairs, command[4], 1, 0.001, command[-1]))
+        return CompletedProcess(command, 0, json.dumps(found), "")
+
+    def noted(model: Seq2Seq, options: TrainingOptions) -> Adam:
+        made.append(options.optimizer)
+        return optimizer_of(model, options)
+
+    monkeypatch.setattr("seq2see.benchmark.subprocess.run", measured_here)
+    monkeypatch.setattr("seq2see.training.optimizer.optimizer_of", noted)
+    bench_run(tiny_run_copy / path, [tiny_pairs], threads=[1], seconds=0.001)
+    assert set(asked) == {expected}
+    assert made == [expected]
 
 
 def test_weights_are_counted_that_a_token_is_multiplied_by(tiny_run: Path) -> None:

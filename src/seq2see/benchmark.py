@@ -27,6 +27,7 @@ from seq2see.data.options import known_from
 from seq2see.errors import ConfigError, UserError
 from seq2see.inference.loading import engine_maker, model_of
 from seq2see.packing import pairs_to_compare
+from seq2see.run.folder import is_run, stored_config
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.storage.weights import as_weights, read_weights, write_weights
 
@@ -81,13 +82,14 @@ def bench_run(
     if not pairs:
         raise ConfigError("no pairs to measure with", where="bench", fix="give a file of pairs: --data pairs.tsv")
     given = json.dumps([[pair.source, pair.target] for pair in pairs])
+    optimizer = stored_config(run).training.optimizer if is_run(run) else None
     engines = ["numpy", "numpy int8", *(["torch", BFLOAT16] if find_spec("torch") else [])]
     found = []
     for engine in engines:
         for number in threads:
             environment = os.environ | dict.fromkeys(THREADS, str(number))
             command = [sys.executable, "-c", "from seq2see.benchmark import measure_here; measure_here()"]
-            arguments = [str(run.absolute()), engine, str(number), str(seconds)]
+            arguments = [str(run.absolute()), engine, str(number), str(seconds), optimizer or "adam"]
             ended = subprocess.run(
                 [*command, *arguments], input=given, env=environment, capture_output=True, encoding="utf-8", check=False
             )
@@ -102,10 +104,10 @@ def bench_run(
 
 def measure_here() -> None:
     """Measure in this process what `bench_run` asks for, and print it as JSON."""
-    run, engine, threads, seconds = sys.argv[1:]
+    run, engine, threads, seconds, optimizer = sys.argv[1:]
     warnings.simplefilter("ignore")
     pairs = [Pair(*each) for each in json.load(sys.stdin)]
-    speeds = measured(load_model(Path(run)), pairs, engine, int(threads), float(seconds))
+    speeds = measured(load_model(Path(run)), pairs, engine, int(threads), float(seconds), optimizer)
     print_json(list(speeds))
 
 
@@ -116,7 +118,9 @@ def print_json(speeds: list[Speed]) -> None:
     show_json(speeds)
 
 
-def measured(saved: SavedModel, pairs: Sequence[Pair], engine: str, threads: int, seconds: float) -> Iterator[Speed]:
+def measured(
+    saved: SavedModel, pairs: Sequence[Pair], engine: str, threads: int, seconds: float, optimizer: str
+) -> Iterator[Speed]:
     """The speeds of one engine, in this process; none of bfloat16 on a processor that has no instructions for it."""
     if engine == BFLOAT16:
         from seq2see.training.precision import has_instructions
@@ -144,7 +148,7 @@ def measured(saved: SavedModel, pairs: Sequence[Pair], engine: str, threads: int
         tokens = int(examples.source_lengths[: len(texts)].sum()), sum(len(each.target_tokens) + 1 for each in answers)
         yield speed(work, partial(model.predict, sources, batch_size=batch_size), tokens)
     if kind == "torch":
-        do = update_of(saved, examples, threads)
+        do = update_of(saved, examples, threads, optimizer)
         tokens = int(examples.source_lengths[:BATCH].sum()), int(examples.target_lengths[:BATCH].sum())
         yield speed(TRAINING, do, tokens, 3)  # products with weights: forward, gradients of inputs and of weights
 
@@ -158,20 +162,21 @@ def multiplied(saved: SavedModel) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def update_of(saved: SavedModel, examples: Examples, threads: int) -> Callable[[], None]:
-    """An update of a copy of the model, in the precision that training would choose."""
+def update_of(saved: SavedModel, examples: Examples, threads: int, optimizer_name: str) -> Callable[[], None]:
+    """An update of a copy of the model by this optimizer, in the precision that training would choose."""
     import torch
 
     from seq2see.inference.torch_engine import make_torch_engine
-    from seq2see.training import batch_loss, choose_precision, to_tensors
-    from seq2see.training.adam import Adam
+    from seq2see.training import TrainingOptions, batch_loss, choose_precision, to_tensors
+    from seq2see.training.optimizer import optimizer_of
 
     torch.set_num_threads(threads)
     device = torch.device("cpu")
     network = make_torch_engine(saved, device).network.train()
-    optimizer = Adam(network.parameters(), 1e-5)
+    precision = choose_precision(device, saved.blueprint)
+    is_half = precision == "bfloat16"
+    optimizer = optimizer_of(network, TrainingOptions(rate=1e-5, optimizer=optimizer_name, precision=precision))
     batch = to_tensors(collate(examples, np.arange(min(BATCH, len(examples)))), device)
-    is_half = choose_precision(device, saved.blueprint) == "bfloat16"
 
     def update() -> None:
         network.train()

@@ -113,6 +113,13 @@ TEXTS: dict[str, dict[str, Any]] = {
     "truncated": {"text__source": "bpe", "text__target": "words", "text__truncate": 9, "text__subword_size": 40},
     "words": {"text__source": "words", "text__target": "symbols", "text__max_vocabulary": 12},
     "bpe": {"text__source": "bpe", "text__target": "bytes", "text__subword_size": 40},
+    "truncated, joint": {
+        "text__source": "bpe",
+        "text__target": "bpe",
+        "text__joint": True,
+        "text__truncate": 9,
+        "text__subword_size": 40,
+    },
     "joint": {"text__source": "bpe", "text__target": "bpe", "text__joint": True, "data__dev_share": 0.3},
     "protected": {"text__source": "words", "text__target": "bpe", "text__protect": "aj|se [gt]", "data__longest": 17},
     "protected, joint": {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,18 @@ def test_building_and_encoding_together_equals_one_after_the_other(unit: str) ->
     assert codecs[0] is codecs[1]
     assert codecs[1] == codec_of(unit, SIDES[0] + SIDES[1], **limits)
     assert same(examples, Examples.encode(PAIRS, *codecs))
+
+
+@pytest.mark.parametrize("unit", ["bpe", "words", "characters"])
+def test_only_sources_of_a_joint_vocabulary_are_cut(unit: str) -> None:
+    options = TextOptions(source=unit, target=unit, joint=True)  # type: ignore[arg-type]
+    (_, whole), _ = build_examples(options, PAIRS, has_source=True)
+    codecs, examples = build_examples(replace(options, truncate=1), PAIRS, has_source=True)
+    assert codecs == (replace(whole, truncate=1), whole)
+    assert same(examples, Examples.encode(PAIRS, *codecs))
+    assert examples.source_lengths.max() == 2
+    assert examples.target_lengths.max() > 2
+    assert examples.sources.num_cut > 0
 
 
 def test_unknown_tokens_and_unknown_targets() -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 import seq2see
+from seq2see import Pair
 from seq2see.blueprint import STEP
+from seq2see.config import make_config
 from seq2see.errors import ConfigError
+from seq2see.run.planning import plan_run
 from seq2see.storage.saved_model import copies_of, load_model, sizes_of
 from seq2see.text import Codec, make_tokenizer
 from seq2see.text.alignment import STEP_TOKEN
@@ -53,3 +56,35 @@ def test_losses_of_attention_need_attention(
         assert caught.value.where == key
     settings = tiny_settings | {"model.name": "bidirectional", key: 1.0, "training.max_updates": 2}
     assert seq2see.train(tiny_pairs, out=tmp_path / "run", settings=settings, quiet=True).name == "bidirectional"
+
+
+MAILS = [
+    (f"the meeting{n} about the contract{n} is moved to room{n % 7}", f"meeting{n} moved to room{n % 7}")
+    for n in range(60)
+]
+
+
+@pytest.mark.parametrize(
+    ("more", "is_said"),
+    [
+        ({}, True),
+        ({"text.joint": True}, False),
+        ({"text.target": "unigram"}, False),
+        ({"model.copy": False}, False),
+        ({"text.source": "words", "text.target": "words"}, False),
+    ],
+    ids=str,
+)
+def test_subwords_that_cannot_be_copied_are_said(more: dict[str, Any], is_said: bool) -> None:
+    settings = {"model.name": "bidirectional", "model.copy": True, "text.source": "bpe", "text.target": "bpe"} | more
+    pairs = [Pair(source, target) for source, target in MAILS]
+    plan = plan_run(make_config({}, settings), pairs[6:], pairs[:6])
+    said = [line for line in plan.notes if "can't be copied" in line]
+    assert len(said) == is_said
+    if not is_said:
+        return
+    source, target = plan.codecs
+    assert source is not None
+    ids = [number for pair in pairs[6:] for number in source.encode(pair.source, end=False)]
+    share = sum(source.vocabulary.token(number) not in target.vocabulary for number in ids) / len(ids)
+    assert said[0].startswith(f"note: {100 * share:.0f} % of the source tokens can't be copied")

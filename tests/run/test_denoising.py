@@ -69,6 +69,7 @@ def test_noise_masks_and_removes_tokens_but_never_all() -> None:
             "model.positions": "learned",
             "model.max_positions": 16,
             "text.joint": True,
+            "text.truncate": 4,
             "text.source": "characters",
             "text.target": "characters",
         },
@@ -88,6 +89,7 @@ def test_any_model_with_a_source_is_warmed_up(
     saved = load_model(tmp_path / "run" / "model")
     assert saved.source_codec is not None
     assert all("x" in codec.vocabulary for codec in (saved.source_codec, saved.target_codec))
+    assert (saved.source_codec.truncate, saved.target_codec.truncate) == (more.get("text.truncate"), None)
     model = seq2see.load(tmp_path / "run", engine="numpy")
     assert model.predict(["abc"])[0].text == seq2see.load(tmp_path / "run").predict(["abc"])[0].text
     record = json.loads((tmp_path / "run" / "files.json").read_text(encoding="utf-8"))

@@ -48,6 +48,7 @@ BASES: dict[str, dict[str, Any]] = {
         "model.positions": "learned", "model.max_positions": 40, "text.joint": True,
     },
     "joint, not tied": {"model.name": "plain", "text.joint": True},
+    "one vocabulary, sources cut": {"text.joint": True, "text.truncate": 5},
     "language_model": {"model.name": "language_model"},
     "transformer_language_model": {
         "model.name": "transformer_language_model", "model.layers": 1, "model.embedding": None,
@@ -149,6 +150,8 @@ def test_old_rows_stay_to_the_bit_and_new_ones_are_as_in_a_new_model(
     assert grown == rows_expected(name)
     if "joint" in name or "all one" in name:
         assert plan.codecs[0] is plan.codecs[1]
+    if "cut" in name:
+        assert plan.codecs[0] == replace(plan.codecs[1], truncate=5)
 
 
 def rows_expected(name: str) -> int:
@@ -267,6 +270,15 @@ def test_without_its_run_a_model_has_no_moments_which_is_said(
     steps = {int(array) for key, array in tensors_of(tmp_path / "new").items() if key.startswith("optimizer.step")}
     assert steps == {9}
     assert (tmp_path / "new" / "config.toml").read_text().count("joint = true") == 1
+
+
+def test_without_its_run_a_joint_vocabulary_is_still_known_where_sources_are_cut(
+    bases: Callable[[str], Path], tmp_path: Path
+) -> None:
+    said, _ = further(bases("one vocabulary, sources cut") / "model", tmp_path / "new")
+    assert "both sides: 2 tokens added" in said
+    text = read_toml(tmp_path / "new" / "config.toml")["text"]
+    assert (text["joint"], text["truncate"]) == (True, 5)
 
 
 def tensors_of(run: Path) -> dict[str, np.ndarray]:

@@ -72,7 +72,6 @@ def test_a_damaged_number_is_refused(most: object) -> None:
     ("options", "sources", "what"),
     [
         (TextOptions(truncate=5), None, "a language model has none"),
-        (TextOptions(truncate=5, joint=True), ["ab"] * 20, "both sides"),
         (TextOptions(truncate=5, source=("characters", "vectors")), ["a\t[[1]]"] * 20, "vectors"),
     ],
 )

@@ -35,7 +35,7 @@ from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.storage.files import hash_of, write_file
 from seq2see.storage.saved_model import codec_files
 from seq2see.text import VALUE_UNITS, Codecs
-from seq2see.text.building import codec_of_counts, vocabulary_lines
+from seq2see.text.building import codec_of_counts, joint_codecs, vocabulary_lines
 from seq2see.text.choice import choose_text
 from seq2see.text.options import TextOptions
 from seq2see.version import __version__
@@ -208,8 +208,7 @@ class Preparation:
             return
         if text.joint:
             both = {unit: counts["source"][unit] + found for unit, found in counts["target"].items()}
-            target = codec_of_counts(text, text.target, both)
-            self.codecs = target, target
+            self.codecs = joint_codecs(codec_of_counts(text, text.target, both), text.truncate)
         else:
             source = codec_of_counts(text, text.source, counts["source"], text.case) if units[0] else None
             source = source and replace(source, truncate=text.truncate)

@@ -11,7 +11,6 @@ import numpy as np
 from seq2see.data.examples import Examples, Sequences
 from seq2see.data.pairs import Pair
 from seq2see.data.values import learn_field
-from seq2see.errors import ConfigError
 from seq2see.text import (
     EOS,
     SPECIALS,
@@ -25,7 +24,7 @@ from seq2see.text import (
     make_tokenizer,
 )
 from seq2see.text.alignment import STEP_TOKEN, Aligner
-from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit, count_unit
+from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit, count_unit, joint_codecs
 from seq2see.text.fields import is_value_unit
 from seq2see.text.learning import text_step
 from seq2see.text.options import TextOptions
@@ -35,7 +34,8 @@ from seq2see.text.tokenizers import Case
 def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[Codecs, Examples]:
     """The codecs of both sides, built from these pairs alone, and the pairs encoded with them.
 
-    A joint codec is returned twice. A language model (`has_source` False) has no source codec.
+    The codecs of a joint vocabulary differ at most in `truncate`. A language model (`has_source` False) has no source
+    codec.
     """
     targets = [pair.target for pair in pairs]
     if not has_source:
@@ -44,7 +44,11 @@ def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: b
     sources = [pair.source for pair in pairs]
     if options.joint:
         codec, ids = build_and_encode(options, options.target, [*sources, *targets])
-        return (codec, codec), Examples(*ids.split(len(pairs)))
+        source_ids, target_ids = ids.split(len(pairs))
+        codecs = source_codec, _ = joint_codecs(codec, options.truncate)
+        if options.truncate is not None:
+            source_ids = Sequences.encode(source_codec, sources)
+        return codecs, Examples(source_ids, target_ids)
     places = [pair.origin for pair in pairs]
     source_codec, source_ids = build_and_encode(
         options, options.source, sources, options.case, places, truncate=options.truncate
@@ -103,9 +107,6 @@ def aligned_examples(codecs: Codecs, examples: Examples) -> tuple[Codecs, Exampl
     ConfigError if the pairs can't be aligned.
     """
     source_codec, codec = codecs
-    assert source_codec is not None
-    if source_codec is codec:  # a joint one
-        raise ConfigError("unsupported by a transducer", where="text.joint", fix="set text.joint=false")
     ids, offsets = examples.targets.ids, examples.targets.offsets
     shifted = Examples(examples.sources, Sequences(ids + (ids >= len(SPECIALS)).astype(ids.dtype), offsets))
     vocabulary = Vocabulary((STEP_TOKEN, *codec.vocabulary.tokens))

@@ -28,7 +28,7 @@ from seq2see.run.resume import RunContext
 from seq2see.run.usual_updates import usual_updates
 from seq2see.storage.saved_model import sizes_of
 from seq2see.text import UNK, Codec, Codecs, Fields, Vocabulary
-from seq2see.text.building import vocabulary_limits
+from seq2see.text.building import joint_codecs, vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import INTERRUPTED, DevEvaluation, Evaluated, Event, Trainer, TrainingOptions
 
@@ -46,15 +46,18 @@ def grown_codecs(codecs: Codecs, options: TextOptions, also: Sequence[Unpaired])
     """The codecs with the tokens of these texts added to their vocabularies, under the same limits as for pairs."""
     source, target = codecs
     for side, texts in also:
-        codec = source if side == "source" else target
+        codec = source if side == "source" and not options.joint else target
         assert codec is not None
         if side == "source" and isinstance(codec.tokenizer, Fields):
             what = "unsupported by sources of several fields"
             raise ConfigError(what, where="data.also_source", fix="leave it out")
         grown = codec.grown(texts, **vocabulary_limits(options, codec.tokenizer.name))
-        is_joint = source is target
-        source = grown if side == "source" or is_joint else source
-        target = grown if side == "target" or is_joint else target
+        if options.joint:
+            source, target = joint_codecs(grown, options.truncate)
+        elif side == "source":
+            source = grown
+        else:
+            target = grown
     return source, target
 
 
@@ -101,8 +104,7 @@ class Restoring(NamedTuple):
         train, held_out = Sequences.pack(rest), Sequences.pack(held)
         codecs: Codecs = (plain, plain)
         if is_transducer and rest:
-            own = replace(plain)  # a joint codec has no actions
-            codecs, _ = aligned_examples((plain, own), Examples(with_noise(train, seed=seed, epoch=0), train))
+            codecs, _ = aligned_examples(codecs, Examples(with_noise(train, seed=seed, epoch=0), train))
         found = cls(codecs, train, Examples(held_out, held_out), seed)
         return found._replace(held_out=found.noisy(held_out, 0))
 

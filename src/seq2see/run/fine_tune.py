@@ -26,7 +26,7 @@ from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, is_within, stored_con
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.text import EOS, FIELD_BREAK, SPECIALS, Codec, Codecs, Fields, Protected
-from seq2see.text.building import vocabulary_limits
+from seq2see.text.building import joint_codecs, vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingProgress, TrainingState
 from seq2see.training.adam import MOMENTS, STEP
@@ -169,7 +169,7 @@ def stored_text_options(pretrained: Pretrained) -> TextOptions:
     """The text options that follow from the vocabularies; the others come from the run, if there is one."""
     source, target = pretrained.codecs
     known = pretrained.config.text if pretrained.config else TextOptions()
-    is_joint = pretrained.blueprint.tie == "all" or (source == target and not target.tokenizer.alphabet)
+    is_one = source is not None and replace(source, truncate=None) == target and not target.tokenizer.alphabet
     known_options: dict[str, Any] = {
         "source": source.tokenizer.unit if source else None,
         "target": target.tokenizer.name,
@@ -177,7 +177,7 @@ def stored_text_options(pretrained: Pretrained) -> TextOptions:
         "case": source.tokenizer.case if source else "keep",
         "truncate": source.truncate if source else None,
         "protect": target.tokenizer.pattern if isinstance(target.tokenizer, Protected) else None,
-        "joint": known.joint if pretrained.config else is_joint,
+        "joint": known.joint if pretrained.config else is_one or pretrained.blueprint.tie == "all",
     }
     return replace(known, **known_options)
 
@@ -191,7 +191,7 @@ def is_set(key: str, config: Config, given: Collection[str]) -> bool:
 
 
 def extended_codecs(pretrained: Pretrained, options: TextOptions, pairs: Sequence[Pair]) -> Codecs:
-    """The codecs extended by the tokens of the pairs; the same codec twice if it is joint."""
+    """The codecs extended by the tokens of the pairs."""
 
     def grown(codec: Codec, texts: Sequence[str]) -> Codec:
         return codec.grown(texts, **vocabulary_limits(options, codec.tokenizer.name))
@@ -199,8 +199,7 @@ def extended_codecs(pretrained: Pretrained, options: TextOptions, pairs: Sequenc
     source, target = pretrained.codecs
     sources, targets = [pair.source for pair in pairs], [pair.target or "" for pair in pairs]
     if options.joint:
-        both = grown(target, [*sources, *targets])
-        return both, both
+        return joint_codecs(grown(target, [*sources, *targets]), options.truncate)
     return grown(source, sources) if source else None, grown(target, targets)
 
 
@@ -238,7 +237,7 @@ def pretrained_lines(pretrained: Pretrained, codecs: Codecs, examples: Examples,
     stored_as = pretrained.saved.config.get("weights", "float32")
     lines = [f"fine-tuning {pretrained.path}: {pretrained.blueprint.name}, weights in {stored_as}"]
     (source_before, target_before), (source, target) = pretrained.codecs, codecs
-    if source is target:
+    if source and source.vocabulary is target.vocabulary:
         both = used_ids(target, examples.source_ids, examples.target_ids)
         lines.append(vocabulary_line("both sides", target_before, target, both))
     else:

@@ -62,6 +62,8 @@ def require_model(config: Config) -> None:
         what = "all requires one vocabulary for both sides"
         raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
     name = resolve(config.model).name
+    if config.text.joint and find(name).is_transducer:
+        raise ConfigError("unsupported by a transducer", where="text.joint", fix="set text.joint=false")
     if config.training.attention_losses and not find(name).has_attention:
         key = next(iter(config.training.attention_losses))
         what = f"must be 0 with model {name!r}, which has no attention to the source"

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from seq2see.console import shown_tokens
-from seq2see.data import Pair
+from seq2see.data import Examples, Pair
 from seq2see.data.source_record import source_texts
 from seq2see.run.plan import RunPlan
-from seq2see.text import Codec
+from seq2see.storage.saved_model import copies_of
+from seq2see.text import SPECIALS, SUBWORD_UNITS, Codec, Codecs
+from seq2see.text.options import TextOptions
 
 FEW_DEV = 5
 """Fewer dev targets may be unknown by chance."""
+NUM_COUNTED = 1_000_000
+"""Source tokens among which those that can't be copied are counted, at most."""
+MANY_NOT_COPIED = 0.1
+"""From this share on it is worth a line."""
 
 
 def leak_lines(plan: RunPlan) -> list[str]:
@@ -37,6 +45,22 @@ def unknown_lines(shares: Mapping[str, float]) -> list[str]:
         "(text.max_vocabulary, text.min_count)"
         for side, unknown in shares.items()
         if unknown
+    ]
+
+
+def copying_lines(text: TextOptions, codecs: Codecs, examples: Examples) -> list[str]:
+    """A line on the subwords of the sources that can't be copied, since targets are split into others, if many are."""
+    source, target = codecs
+    if source is None or text.joint or text.source != text.target or text.target not in SUBWORD_UNITS:
+        return []
+    ids = examples.source_ids[:NUM_COUNTED]
+    ids = ids[ids >= len(SPECIALS)]
+    share = float(np.mean(np.array(copies_of(source, target))[ids] == 0)) if len(ids) else 0.0
+    if share < MANY_NOT_COPIED:
+        return []
+    return [
+        f"note: {100 * share:.0f} % of the source tokens can't be copied, since the target vocabulary lacks them; "
+        "text.joint=true makes one vocabulary for both sides"
     ]
 
 

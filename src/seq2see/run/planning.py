@@ -36,7 +36,7 @@ from seq2see.run.pairs import (
     without_long_pairs,
 )
 from seq2see.run.plan import RunPlan, unknown_shares
-from seq2see.run.plan_notes import unknown_lines, unwritable_lines
+from seq2see.run.plan_notes import copying_lines, unknown_lines, unwritable_lines
 from seq2see.run.recipe import (
     MOST_ALIGNED,
     SPELLED,
@@ -136,6 +136,8 @@ def plan_run(
         model_notes.append("note: a transducer, which often suits few pairs, can't be trained on a prepared corpus")
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
+    elif model.copy and is_new and not pretrained:
+        model_notes += copying_lines(text, codecs, examples)
     embedded = read_embeddings(config.training, codecs) if needs_vectors else []
     if embedded:
         model = with_width(model, config.model, embedded)

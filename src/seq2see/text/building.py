@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -51,6 +52,11 @@ def codec_of_counts(
     parts = (values.get(number) or codecs[unit].tokenizer for number, unit in enumerate(units))
     tokenizer = Fields(options.normalization, tuple(parts), case=case).ordered_by(tuple(tokens))
     return Codec(tokenizer, Vocabulary(tuple(tokens)))
+
+
+def joint_codecs(codec: Codec, truncate: int | None) -> Codecs:
+    """The codecs of source and target that share the vocabulary of this one; only sources are cut, to `truncate`."""
+    return (codec if truncate is None else replace(codec, truncate=truncate)), codec
 
 
 def codec_of_unit(

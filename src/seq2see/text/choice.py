@@ -224,9 +224,6 @@ def require_truncation(options: TextOptions, units: Mapping[str, Units]) -> None
     if len(units) == 1 or source is None:
         what = "cuts sources, and a language model has none"
         raise ConfigError(what, where="text.truncate", fix="remove it, or leave long texts out: data.longest")
-    if options.joint:
-        what = "cuts sources only, and a joint vocabulary is that of both sides"
-        raise ConfigError(what, where="text.truncate", fix="remove text.joint or text.truncate")
     if any(is_value_unit(unit) for unit in ([source] if isinstance(source, str) else source)):
         what = "unsupported for vectors and pictures"
         raise ConfigError(what, where="text.truncate", fix="remove it, or leave long ones out: data.longest")
