@@ -175,7 +175,8 @@ def update_of(saved: SavedModel, examples: Examples, threads: int, optimizer_nam
     network = make_torch_engine(saved, device).network.train()
     precision = choose_precision(device, saved.blueprint)
     is_half = precision == "bfloat16"
-    optimizer = optimizer_of(network, TrainingOptions(rate=1e-5, optimizer=optimizer_name, precision=precision))
+    options = TrainingOptions(rate=1e-5, optimizer=optimizer_name, precision=precision)  # type: ignore[arg-type]
+    optimizer = optimizer_of(network, options)
     batch = to_tensors(collate(examples, np.arange(min(BATCH, len(examples)))), device)
 
     def update() -> None:

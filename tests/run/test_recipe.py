@@ -8,19 +8,14 @@ from itertools import product
 
 import pytest
 
-from seq2see.data import Examples, LengthBucketSampler, Pair, additions
+from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair, additions
 from seq2see.data.building import build_examples
 from seq2see.data.examples import Sequences
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, ModelOptions, resolve
-from seq2see.run.recipe import (
-    are_many_translations,
-    choose_model,
-    choose_training,
-    epoch_examples_of,
-    is_large_word_model,
-    is_small_transformer,
-)
+from seq2see.run.model_choice import choose_model, is_large_word_model, is_small_transformer
+from seq2see.run.recipe import choose_training, epoch_examples_of
+from seq2see.run.traits import Traits, are_many_translations
 from seq2see.run.usual_updates import UPDATES
 from seq2see.text import Codecs
 from seq2see.text.building import vocabulary_lines
@@ -57,6 +52,26 @@ def examples(num_pairs: int) -> Examples:
             return num_pairs
 
     return Many(made.sources, made.targets)
+
+
+def model_for(
+    options: ModelOptions, num_pairs: int, to_align: Examples | None = None, **more: bool
+) -> tuple[ModelOptions, list[str]]:
+    """What is chosen for pairs with these traits."""
+    return choose_model(options, Traits(num_pairs, **more), to_align)
+
+
+def training_for(
+    options: TrainingOptions,
+    found: Examples,
+    model: ModelOptions | str = "bidirectional",
+    *,
+    epoch_examples: EpochExamples | None = None,
+    **more: bool,
+) -> tuple[TrainingOptions, list[str]]:
+    """What is chosen for training this model on these pairs, which have these traits."""
+    named = ModelOptions(name=model) if isinstance(model, str) else model
+    return choose_training(options, found, named, Traits(len(found), **more), epoch_examples)
 
 
 @pytest.mark.parametrize(
@@ -112,19 +127,19 @@ TRANSFORMERS_ALONE = {"heads", "feed_forward", "positions", "max_positions", "no
 
 
 def test_the_model_is_printed_only_by_default() -> None:
-    options, said = choose_model(ModelOptions(), 1000)
+    options, said = model_for(ModelOptions(), 1000)
     left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
     assert left_open - {"encoder_layers", "decoder_layers", "query"} == TRANSFORMERS_ALONE
     assert len(said) == 1
     assert options.name is not None
     assert options.name in said[0]
     assert "--model" in said[0]
-    assert choose_model(ModelOptions(name="gnmt"), 1000)[1] == []
+    assert model_for(ModelOptions(name="gnmt"), 1000)[1] == []
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_what_is_left_open_of_a_model_changes_nothing_in_it(name: str) -> None:
-    options, _ = choose_model(ModelOptions(name=name), 1000)
+    options, _ = model_for(ModelOptions(name=name), 1000)
     blueprint = resolve(options)
     left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
     assert left_open == ARCHITECTURES[name].unused(blueprint) | {"encoder_layers", "decoder_layers"}
@@ -132,22 +147,22 @@ def test_what_is_left_open_of_a_model_changes_nothing_in_it(name: str) -> None:
 
 
 def test_pictures_get_their_own_dropout_and_score_unless_they_are_given() -> None:
-    text, picture = (choose_model(ModelOptions(), 1000, has_pictures=has)[0] for has in (False, True))
+    text, picture = (model_for(ModelOptions(), 1000, has_pictures=has)[0] for has in (False, True))
     assert (text.dropout, text.score) == (0.3, "scaled_dot")
     assert (picture.dropout, picture.score) == (0.1, "general")
     given = ModelOptions(dropout=0.2, score="additive")
-    chosen, _ = choose_model(given, 1000, has_pictures=True)
+    chosen, _ = model_for(given, 1000, has_pictures=True)
     assert (chosen.dropout, chosen.score) == (0.2, "additive")
-    blocks, _ = choose_model(ModelOptions(name="transformer"), 1000, has_pictures=True)
+    blocks, _ = model_for(ModelOptions(name="transformer"), 1000, has_pictures=True)
     assert (blocks.dropout, blocks.score) == (0.1, None)
 
 
 def test_many_pairs_get_a_wider_model_unless_a_width_was_given() -> None:
-    few, many = (choose_model(ModelOptions(), number)[0].width for number in (1000, 1_000_000))
+    few, many = (model_for(ModelOptions(), number)[0].width for number in (1000, 1_000_000))
     assert few is not None
     assert many is not None
     assert many > few
-    assert choose_model(ModelOptions(width=32), 1_000_000)[0].width == 32
+    assert model_for(ModelOptions(width=32), 1_000_000)[0].width == 32
 
 
 @pytest.mark.parametrize(
@@ -165,11 +180,11 @@ def test_a_transducer_is_chosen_where_targets_follow_their_sources(
     words = ["".join(letters) for letters in product("abcdef", repeat=3)]
     pairs = [Pair(word, target(word), "") for word in words]
     _, found = build_examples(TextOptions(source="characters", target="characters"), pairs, has_source=True)
-    options, said = choose_model(ModelOptions(**more), len(pairs), found)
+    options, said = model_for(ModelOptions(**more), len(pairs), found)
     assert options.name == expected
     assert len(said) == ("name" not in more)
     for few_or_many in (49, 5_001):
-        assert choose_model(ModelOptions(**more), few_or_many, found)[0].name in ("bidirectional", "plain")
+        assert model_for(ModelOptions(**more), few_or_many, found)[0].name in ("bidirectional", "plain")
 
 
 def test_forms_from_lemmas_and_tags_read_the_tags_in_each_step() -> None:
@@ -179,7 +194,7 @@ def test_forms_from_lemmas_and_tags_read_the_tags_in_each_step() -> None:
     _, found = build_examples(options, pairs, has_source=True)
 
     def chosen(asked: ModelOptions, *, spells_tags: bool = True) -> tuple[object, ...]:
-        model, _ = choose_model(asked, len(pairs), found, spells_tags=spells_tags)
+        model, _ = model_for(asked, len(pairs), found, spells_tags=spells_tags)
         return model.name, model.tags
 
     assert chosen(ModelOptions()) == ("bidirectional", "decoder")
@@ -194,23 +209,21 @@ def test_many_forms_from_lemmas_and_tags_are_left_to_attention() -> None:
     options = TextOptions(source=("characters", "tags"), target="characters")
     _, found = build_examples(options, pairs, has_source=True)
     names = [
-        choose_model(ModelOptions(), number, found, spells_tags=True)[0].name for number in (700, 5_000, 5_001, 7_000)
+        model_for(ModelOptions(), number, found, spells_tags=True)[0].name for number in (700, 5_000, 5_001, 7_000)
     ]
     assert names == ["transducer", "transducer", "bidirectional", "bidirectional"]
-    spelled = [
-        choose_model(ModelOptions(), number, found, is_spelled=True)[0].name for number in (7_000, 10_000, 10_001)
-    ]
+    spelled = [model_for(ModelOptions(), number, found, is_spelled=True)[0].name for number in (7_000, 10_000, 10_001)]
     assert spelled == ["transducer", "transducer", "bidirectional"]
 
 
 @pytest.mark.parametrize("number", UPDATES)
 def test_the_measured_numbers_of_updates_are_used(number: int) -> None:
-    assert choose_training(TrainingOptions(), examples(number), can_match=True)[0].max_updates == UPDATES[number]
+    assert training_for(TrainingOptions(), examples(number))[0].max_updates == UPDATES[number]
 
 
 def test_more_pairs_are_never_given_fewer_updates() -> None:
     updates = [
-        choose_training(TrainingOptions(), examples(number), can_match=True)[0].max_updates
+        training_for(TrainingOptions(), examples(number))[0].max_updates
         for number in (2, 50, 100, 150, 500, 800, 2000, 5000, 9000, 30_000, 70_000, 500_000, 10_000_000)
     ]
     assert updates == sorted(updates)  # type: ignore[type-var]
@@ -229,34 +242,34 @@ def test_more_pairs_are_never_given_fewer_updates() -> None:
 def test_many_words_are_learned_in_larger_batches_and_by_a_larger_model(
     number: int, is_spelled: bool, name: str | None, expected: tuple[int, int, int]
 ) -> None:
-    model, _ = choose_model(ModelOptions(name=name), number, is_spelled=is_spelled)
-    has_blocks = name == "transformer"
-    chosen, _ = choose_training(
-        TrainingOptions(), examples(number), can_match=True, has_blocks=has_blocks, is_spelled=is_spelled
-    )
+    model, _ = model_for(ModelOptions(name=name), number, is_spelled=is_spelled)
+    chosen, _ = training_for(TrainingOptions(), examples(number), model, is_spelled=is_spelled)
     assert (chosen.batch_size, model.width, resolve(model).encoder_layers) == expected
-    asked = choose_training(TrainingOptions(batch_size=7), examples(number), can_match=True, is_spelled=is_spelled)[0]
+    asked = training_for(TrainingOptions(batch_size=7), examples(number), is_spelled=is_spelled)[0]
     assert asked.batch_size == 7
-    own = resolve(choose_model(ModelOptions(layers=3), number, is_spelled=is_spelled)[0])
+    own = resolve(model_for(ModelOptions(layers=3), number, is_spelled=is_spelled)[0])
     assert (own.width, own.encoder_layers, own.decoder_layers) == (256, 3, 3)
-    assert choose_model(ModelOptions(tie="target"), number, is_spelled=is_spelled)[0].tie == "target"
-    assert choose_model(ModelOptions(tie="none"), number, is_spelled=is_spelled)[0].width == (
+    assert model_for(ModelOptions(tie="target"), number, is_spelled=is_spelled)[0].tie == "target"
+    assert model_for(ModelOptions(tie="none"), number, is_spelled=is_spelled)[0].width == (
         512 if is_spelled and number >= 100_000 else 256
     )
 
 
 def test_the_larger_model_learns_longer_and_more_slowly() -> None:
     number, found = 108_132, examples(108_132)
-    model, _ = choose_model(ModelOptions(), number, is_spelled=True)
-    assert is_large_word_model(model, number, is_spelled=True)
-    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, is_spelled=True, is_large_word_model=True)
+    model, _ = model_for(ModelOptions(), number, is_spelled=True)
+    assert is_large_word_model(model, Traits(number, is_spelled=True))
+    chosen, _ = training_for(TrainingOptions(), found, model, is_spelled=True)
     assert (chosen.rate, chosen.max_updates, chosen.batch_size) == (2e-3, 20_040, 128)
     asked = TrainingOptions(rate=1e-3, max_updates=7)
-    own, _ = choose_training(asked, found, can_match=True, is_spelled=True, is_large_word_model=True)
+    own, _ = training_for(asked, found, model, is_spelled=True)
     assert (own.rate, own.max_updates) == (1e-3, 7)
-    narrow, _ = choose_model(ModelOptions(width=256), number, is_spelled=True)
-    assert not is_large_word_model(narrow, number, is_spelled=True)
-    assert not is_large_word_model(model, 99_999, is_spelled=True)
+    narrow, _ = model_for(ModelOptions(width=256), number, is_spelled=True)
+    assert not is_large_word_model(narrow, Traits(number, is_spelled=True))
+    assert not is_large_word_model(model, Traits(99_999, is_spelled=True))
+    assert not is_large_word_model(model, Traits(number))
+    asked_narrow, _ = training_for(TrainingOptions(), found, narrow, is_spelled=True)
+    assert (asked_narrow.rate, asked_narrow.max_updates, asked_narrow.batch_size) == (4e-3, 16_700, 128)
 
 
 @pytest.mark.parametrize(
@@ -264,16 +277,16 @@ def test_the_larger_model_learns_longer_and_more_slowly() -> None:
 )
 def test_many_forms_are_learned_in_larger_batches(number: int, spells_tags: bool, expected: int) -> None:
     found = examples(number)
-    chosen, _ = choose_training(TrainingOptions(), found, can_match=True, spells_tags=spells_tags)
+    chosen, _ = training_for(TrainingOptions(), found, spells_tags=spells_tags)
     assert chosen.batch_size == expected
-    asked, _ = choose_training(TrainingOptions(batch_size=7), found, can_match=True, spells_tags=spells_tags)
+    asked, _ = training_for(TrainingOptions(batch_size=7), found, spells_tags=spells_tags)
     assert asked.batch_size == 7
 
 
 def test_nothing_is_left_open() -> None:
-    blocks, _ = choose_training(TrainingOptions(), examples(300), can_match=True, has_blocks=True)
-    assert (blocks.rate or 1) < (choose_training(TrainingOptions(), examples(300), can_match=True)[0].rate or 0)
-    chosen, said = choose_training(TrainingOptions(), examples(300), can_match=True)
+    blocks, _ = training_for(TrainingOptions(), examples(300), model="transformer")
+    assert (blocks.rate or 1) < (training_for(TrainingOptions(), examples(300))[0].rate or 0)
+    chosen, said = training_for(TrainingOptions(), examples(300))
     assert chosen.rate
     assert chosen.batch_size
     assert chosen.evaluate_every
@@ -281,7 +294,7 @@ def test_nothing_is_left_open() -> None:
     assert chosen.metric == "exact_match"
     assert f"{chosen.max_updates:,} updates" in said[0]
     assert f"{chosen.rate:g}" in said[0]
-    assert choose_training(TrainingOptions(), examples(300), can_match=False)[0].metric == "loss"
+    assert training_for(TrainingOptions(), examples(300), can_match=False)[0].metric == "loss"
 
 
 def test_what_was_given_stays() -> None:
@@ -296,22 +309,22 @@ def test_what_was_given_stays() -> None:
         checkpoint_every=9,
         choose_length_penalty=False,
     )
-    chosen, _ = choose_training(given, examples(300), can_match=True)
+    chosen, _ = training_for(given, examples(300))
     assert chosen == given
 
 
 def test_epochs_are_turned_into_updates_and_the_fewer_count() -> None:
     options = TrainingOptions(max_epochs=4, batch_size=30)
-    assert choose_training(options, examples(300), can_match=True)[0].max_updates == 40
+    assert training_for(options, examples(300))[0].max_updates == 40
     fewer = replace(options, max_updates=7)
-    assert choose_training(fewer, examples(300), can_match=True)[0].max_updates == 7
+    assert training_for(fewer, examples(300))[0].max_updates == 7
     more = replace(options, max_updates=7000)
-    assert choose_training(more, examples(300), can_match=True)[0].max_updates == 40
+    assert training_for(more, examples(300))[0].max_updates == 40
 
 
 def test_batches_of_tokens_leave_the_number_of_pairs_open() -> None:
     data = examples(300)
-    chosen, said = choose_training(TrainingOptions(batch_tokens=600, max_epochs=2), data, can_match=True)
+    chosen, said = training_for(TrainingOptions(batch_tokens=600, max_epochs=2), data)
     assert chosen.batch_size is None
     tokens = int((data.source_lengths + data.target_lengths).sum())
     assert chosen.max_updates
@@ -321,17 +334,17 @@ def test_batches_of_tokens_leave_the_number_of_pairs_open() -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 7])
 def test_a_handful_of_pairs_is_enough_for_a_recipe(number: int) -> None:
-    chosen, _ = choose_training(TrainingOptions(), examples(number), can_match=True)
+    chosen, _ = training_for(TrainingOptions(), examples(number))
     assert chosen.batch_size
     assert chosen.max_updates
     assert chosen.max_updates >= 1
 
 
 def test_long_pairs_come_in_smaller_batches() -> None:
-    short, _ = choose_training(TrainingOptions(max_epochs=1), examples(300), can_match=True)
+    short, _ = training_for(TrainingOptions(max_epochs=1), examples(300))
     pairs = [Pair("a" * 3000, "b" * 3000, "") for _ in range(300)]
     codecs = build_codecs(TextOptions(source="characters", target="characters"), *sides(pairs, has_source=True))
-    long, said = choose_training(TrainingOptions(max_epochs=1), Examples.encode(pairs, *codecs), can_match=True)
+    long, said = training_for(TrainingOptions(max_epochs=1), Examples.encode(pairs, *codecs))
     assert short.max_updates == 10  # of 32
     assert long.max_updates == 150  # of 2, which is 12,004 tokens
     assert "32 pairs or 16,384 tokens" in said[0]
@@ -340,7 +353,7 @@ def test_long_pairs_come_in_smaller_batches() -> None:
 @pytest.mark.parametrize(("number", "batch_size", "updates"), [(47, 32, 2), (270, 200, 2), (64, 32, 2), (65, 32, 3)])
 def test_an_epoch_is_a_whole_one(number: int, batch_size: int, updates: int) -> None:
     options = TrainingOptions(max_epochs=1, batch_size=batch_size)
-    assert choose_training(options, examples(number), can_match=True)[0].max_updates == updates
+    assert training_for(options, examples(number))[0].max_updates == updates
 
 
 def test_epochs_of_token_batches_are_counted_as_they_come() -> None:
@@ -350,7 +363,7 @@ def test_epochs_of_token_batches_are_counted_as_they_come() -> None:
         data.source_offsets, data.target_offsets, batch_size=None, batch_tokens=100, seed=options.seed
     )
     counted = sum(len(list(sampler.batches(epoch))) for epoch in range(5))
-    assert choose_training(options, data, can_match=True)[0].max_updates == counted
+    assert training_for(options, data)[0].max_updates == counted
 
 
 def test_a_language_model_has_no_answers_to_match() -> None:
@@ -358,7 +371,7 @@ def test_a_language_model_has_no_answers_to_match() -> None:
     codecs = build_codecs(TextOptions(target="characters"), *sides(pairs, has_source=False))
     data = Examples.encode(pairs, *codecs)
     with pytest.raises(ConfigError, match="must be loss for a language model"):
-        choose_training(TrainingOptions(metric="exact_match"), data, can_match=False)
+        training_for(TrainingOptions(metric="exact_match"), data, can_match=False)
 
 
 def test_the_unicode_form_reaches_the_codecs() -> None:
@@ -467,8 +480,8 @@ def test_epochs_with_dropout_are_counted_as_they_will_be() -> None:
     epoch_examples = epoch_examples_of(options, SENTENCES, codecs, seed=1)
     assert epoch_examples is not None
     training = TrainingOptions(batch_tokens=150, max_epochs=3)
-    with_dropout, _ = choose_training(training, made, can_match=False, epoch_examples=epoch_examples)
-    without, _ = choose_training(training, made, can_match=False)
+    with_dropout, _ = training_for(training, made, can_match=False, epoch_examples=epoch_examples)
+    without, _ = training_for(training, made, can_match=False)
     assert with_dropout.max_updates == sum(
         len(list(sampler_of(epoch_examples(epoch), training).batches(epoch))) for epoch in range(3)
     )
@@ -504,33 +517,36 @@ def test_translations_are_told_by_units_number_and_lengths(
 
 
 def test_many_translations_get_a_small_transformer_unless_options_say_otherwise() -> None:
-    chosen, (said,) = choose_model(ModelOptions(), 29_000, has_many_translations=True)
+    chosen, (said,) = model_for(ModelOptions(), 29_000, are_many_translations=True)
     assert (chosen.name, chosen.width, chosen.feed_forward, chosen.dropout) == ("transformer", 128, 256, 0.3)
     assert said.startswith("model: transformer (")
     assert "29,000 pairs of sentences" in said
-    named, _ = choose_model(ModelOptions(name="transformer"), 29_000, has_many_translations=True)
+    named, _ = model_for(ModelOptions(name="transformer"), 29_000, are_many_translations=True)
     assert named == chosen
-    dropout, _ = choose_model(ModelOptions(dropout=0.1), 29_000, has_many_translations=True)
+    dropout, _ = model_for(ModelOptions(dropout=0.1), 29_000, are_many_translations=True)
     assert dropout == replace(chosen, dropout=0.1)
-    wide, _ = choose_model(ModelOptions(width=64), 29_000, has_many_translations=True)
+    wide, _ = model_for(ModelOptions(width=64), 29_000, are_many_translations=True)
     assert (wide.name, wide.width, wide.feed_forward, wide.dropout) == ("transformer", 64, 256, 0.3)
-    lstm, _ = choose_model(ModelOptions(cell="gru"), 29_000, has_many_translations=True)
+    lstm, _ = model_for(ModelOptions(cell="gru"), 29_000, are_many_translations=True)
     assert (lstm.name, lstm.width) == ("bidirectional", 256)
-    many, _ = choose_model(ModelOptions(), 1_000_000, has_many_translations=True)
+    many, _ = model_for(ModelOptions(), 1_000_000, are_many_translations=True)
     assert (many.name, many.width, many.feed_forward) == ("transformer", 512, 2048)
 
 
 def test_a_small_transformer_is_trained_by_muon_on_more_tokens_per_update_at_a_higher_rate() -> None:
-    small, _ = choose_model(ModelOptions(), 29_000, has_many_translations=True)
-    wide, _ = choose_model(ModelOptions(), 1_000_000, has_many_translations=True)
-    assert is_small_transformer(small)
-    assert not is_small_transformer(wide)
+    small, _ = model_for(ModelOptions(), 29_000, are_many_translations=True)
+    wide, _ = model_for(ModelOptions(), 1_000_000, are_many_translations=True)
+    traits = Traits(29_000, are_many_translations=True)
+    assert is_small_transformer(small, traits)
+    assert not is_small_transformer(wide, traits)
+    assert not is_small_transformer(small, Traits(29_000))
+    many = {"can_match": False, "are_many_translations": True}
     made = translations(300, target_length=12)
-    chosen, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True, is_small_transformer=True)
+    chosen, _ = training_for(TrainingOptions(), made, small, **many)
     assert (chosen.rate, chosen.batch_size, chosen.batch_tokens) == (4e-3, None, 4_096)
     assert chosen.optimizer == "muon"
-    other, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True)
+    other, _ = training_for(TrainingOptions(), made, wide, **many)
     assert (other.rate, other.batch_size, other.optimizer) == (1e-3, 32, "adam")
     asked = TrainingOptions(rate=1e-4, batch_size=7, optimizer="adam")
-    given, _ = choose_training(asked, made, can_match=False, has_blocks=True, is_small_transformer=True)
+    given, _ = training_for(asked, made, small, **many)
     assert (given.rate, given.batch_size, given.batch_tokens, given.optimizer) == (1e-4, 7, None, "adam")

@@ -11,7 +11,7 @@ import torch
 
 from seq2see.config import Config
 from seq2see.corpus.corpus import Corpus, require_fitting
-from seq2see.data import Examples, Pair
+from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.balance import balanced
 from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.distortion import with_distorted_pictures
@@ -20,11 +20,12 @@ from seq2see.data.source_record import NO_SOURCES, SourceRecord
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
-from seq2see.model import DEFAULT, build, find, max_positions, resolve
+from seq2see.model import build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.embeddings import read_embeddings, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines
+from seq2see.run.model_choice import MOST_ALIGNED, choose_model
 from seq2see.run.pairs import (
     RunData,
     Unpaired,
@@ -37,22 +38,11 @@ from seq2see.run.pairs import (
 )
 from seq2see.run.plan import RunPlan, unknown_shares
 from seq2see.run.plan_notes import copying_lines, unknown_lines, unwritable_lines
-from seq2see.run.recipe import (
-    MOST_ALIGNED,
-    SPELLED,
-    are_many_translations,
-    choose_attention_loss,
-    choose_batch,
-    choose_model,
-    choose_training,
-    epoch_examples_of,
-    is_large_word_model,
-    is_small_transformer,
-)
+from seq2see.run.recipe import choose_attention_loss, choose_batch, choose_training, epoch_examples_of
+from seq2see.run.traits import Traits, can_align
 from seq2see.storage.saved_model import sizes_of
-from seq2see.text import Codecs, Fields
+from seq2see.text import Codecs
 from seq2see.text.building import vocabulary_lines
-from seq2see.text.choice import SENTENCE_UNITS
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
 
@@ -113,19 +103,8 @@ def plan_run(
     text_notes = [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     num_cut = corpus.num_cut if corpus else examples.sources.num_cut
     text_notes += truncated_lines(num_cut, len(data.train), text.truncate)
-    fields = sizes_of(codecs).fields
-    kinds = [field.kind for field in fields]
-    has_many = has_source and are_many_translations(text, examples)
-    spells_tags = is_new and "tags" in kinds and len(kinds) > 1 and can_align(text, codecs)
-    model, model_notes = choose_model(
-        config.model,
-        len(data.train),
-        to_align,
-        has_pictures="picture" in kinds,
-        spells_tags=spells_tags,
-        is_spelled=text.source in SPELLED,
-        has_many_translations=has_many,
-    )
+    traits = Traits.of(text, codecs, examples)
+    model, model_notes = choose_model(config.model, traits, to_align)
     if (
         corpus
         and config.model.name is None
@@ -142,40 +121,19 @@ def plan_run(
     if embedded:
         model = with_width(model, config.model, embedded)
         model_notes += [each.line() for each in embedded]
-    epoch_examples = None
-    if not data.corpus:
-        epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
-    if config.data.distortion:
-        if "picture" not in kinds:
-            raise ConfigError("has no effect without pictures", where="data.distortion", fix="leave it out")
-        epoch_examples = with_distorted_pictures(examples, config.data.distortion, config.training.seed)
-    balance_notes = list[str]()
-    if balance := balance_of(config, data, has_source=has_source):
-        epoch_examples = balanced(balance.own, examples, epoch_examples)
-        balance_notes = [balance.own.line(balance.name)]
+    epoch_examples, balance_notes = examples_by_epoch(
+        config, encoded._replace(codecs=codecs, examples=examples), has_pictures=traits.has_pictures
+    )
     limit = max_positions(resolve(model))
-    if not data.corpus:
-        require_room(limit, examples, [pair.origin for pair in data.train])
-    elif limit is not None and max(data.corpus.max_lengths) > limit:
-        require_room(limit, examples, [f"{data.corpus.folder}:{number + 1}" for number in range(len(examples))])
+    require_room_in_training(limit, data, examples)
     training, batch_notes, guide_notes = config.training, list[str](), list[str]()
     if is_new:  # a resumed run that began before this loss existed goes on without it
+        fields = sizes_of(codecs).fields
         training, guide_notes = choose_attention_loss(training, resolve(model).name, fields, data.train)
     if training.batch_tokens == "auto":
         network = build(resolve(model), sizes_of(codecs))
         training, batch_notes = choose_batch(training, network, examples, device or torch.device("cpu"), world)
-    training, training_notes = choose_training(
-        training,
-        examples,
-        can_match=has_source and text.target not in SENTENCE_UNITS,
-        has_blocks=find(resolve(model).name).has_blocks,
-        is_small_transformer=has_many and is_small_transformer(model),
-        is_spelled=text.source in SPELLED,
-        is_large_word_model=is_large_word_model(model, len(data.train), is_spelled=text.source in SPELLED),
-        spells_tags=spells_tags and model.name == DEFAULT,
-        has_penalty=has_source and codecs[1].step is None,
-        epoch_examples=epoch_examples,
-    )
+    training, training_notes = choose_training(training, examples, model, traits, epoch_examples)
     config = replace(config, text=text, model=model, training=training)
     dev = sample_evenly(data.dev, DEV_PAIRS)
     text_notes += unwritable_lines(codecs[1], dev)
@@ -253,9 +211,30 @@ def from_texts(
     return Encoded(data, text, codecs, examples, unknown_shares(examples), examples if may_align else None)
 
 
-def can_align(text: TextOptions, codecs: Codecs) -> bool:
-    """Whether a transducer may be chosen: of sources that are text, and targets of characters or symbols."""
-    source, _ = codecs
-    if source is None or text.joint or text.target in SENTENCE_UNITS:
-        return False
-    return not (isinstance(source.tokenizer, Fields) and source.tokenizer.has_values)
+def examples_by_epoch(
+    config: Config, encoded: Encoded, *, has_pictures: bool
+) -> tuple[EpochExamples | None, list[str]]:
+    """A function that gives the examples of each epoch, None if they are always the same, and what to print.
+
+    ConfigError for an option that these data rule out.
+    """
+    data, text, codecs, examples, *_ = encoded
+    epoch_examples = None
+    if not data.corpus:
+        epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
+    if config.data.distortion:
+        if not has_pictures:
+            raise ConfigError("has no effect without pictures", where="data.distortion", fix="leave it out")
+        epoch_examples = with_distorted_pictures(examples, config.data.distortion, config.training.seed)
+    if balance := balance_of(config, data, has_source=codecs[0] is not None):
+        return balanced(balance.own, examples, epoch_examples), [balance.own.line(balance.name)]
+    return epoch_examples, []
+
+
+def require_room_in_training(limit: int | None, data: RunData, examples: Examples) -> None:
+    """DataError for a training pair with more tokens than `limit` on a side; the lengths of a corpus are known."""
+    corpus = data.corpus
+    if not corpus:
+        require_room(limit, examples, [pair.origin for pair in data.train])
+    elif limit is not None and max(corpus.max_lengths) > limit:
+        require_room(limit, examples, [f"{corpus.folder}:{number + 1}" for number in range(len(examples))])

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2see.model import DEFAULT, ModelOptions, find
+from seq2see.run.model_choice import has_options_of
 from seq2see.run.plan import RunPlan
-from seq2see.run.recipe import RATE, TRANSFORMER_RATE, has_options_of
+from seq2see.run.recipe import RATE, TRANSFORMER_RATE
 from seq2see.text.choice import SENTENCE_UNITS
 
 if TYPE_CHECKING:
