@@ -15,11 +15,17 @@ from seq2see.blueprint import ModelOptions, resolve
 from seq2see.cli import run
 from seq2see.export.c_wasm import WITHOUT_ENDING, loader, wasm
 from seq2see.export.checking import run_in_node
+from seq2see.text.options import TextOptions
 
 _module = importlib.util.spec_from_file_location("export_javascript", Path(__file__).parent / "test_javascript.py")
 assert _module is not None and _module.loader is not None
 in_javascript = importlib.util.module_from_spec(_module)
 _module.loader.exec_module(in_javascript)
+
+_text = importlib.util.spec_from_file_location("export_text", Path(__file__).parent / "test_text.py")
+assert _text is not None and _text.loader is not None
+in_text = importlib.util.module_from_spec(_text)
+_text.loader.exec_module(in_text)
 
 QUICK = ("attention", "transformer", "transducer-copy", "language_model", "peeky-both-2-layers-two-fields")
 OPTIONS = (*in_javascript.OPTIONS[:2], ({"beam": 5, "lengthPenalty": 0}, {"beam": 5, "length_penalty": 0.0}))
@@ -39,6 +45,15 @@ def assert_answers_are_the_same(model, bundle, texts, node, options=OPTIONS) -> 
 def test_the_answers_are_those_of_the_numpy_engine(name, blueprints, exported, texts, node) -> None:
     model, bundle = exported(blueprints[name])
     assert_answers_are_the_same(model, bundle, texts(model), node)
+
+
+@pytest.mark.parametrize("unit", in_text.UNITS)
+def test_texts_of_every_unit_are_read_and_written(unit, exported, node) -> None:
+    texts = [text for text in in_text.random_texts(60) if text.strip() and not {"\0", "\t"} & set(text)]
+    codec = in_text.codec_of(TextOptions(subword_size=200), unit, texts)
+    target = codec if unit != "tags" else in_text.codec_of(TextOptions(), "characters", texts)
+    made = exported(resolve(ModelOptions(name="attention", width=16, embedding=8)), (codec, target))
+    assert_answers_are_the_same(*made, texts, node, OPTIONS[:1])
 
 
 @pytest.mark.slow

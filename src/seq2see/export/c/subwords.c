@@ -1,16 +1,23 @@
 //// subwords
 enum { LETTER = 1, MARK, NUMBER };
 
+/* Whether the byte is among these; zero never is. */
+static int is_among(const char *these, char byte)
+{
+  while (*these && *these != byte) these++;
+  return *these != 0;
+}
+
 /* The bytes of an escape that begins here, such as &apos; or @-@; 0 if none does. */
 static size_t escape_at(Slice text, size_t i)
 {
   const char *const at = text.at + i;
   const size_t left = text.length - i;
   size_t n = 1, most, least;
-  if (left > 2 && at[0] == '@' && at[2] == '@' && strchr("-,./", at[1]) && at[1]) return 3;
+  if (left > 2 && at[0] == '@' && at[2] == '@' && is_among("-,./", at[1])) return 3;
   if (left < 3 || at[0] != '&') return 0;
   if (at[1] == '#' && (at[2] == 'x' || at[2] == 'X')) {
-    for (n = 3; n < left && n < 9 && at[n] && strchr("0123456789abcdefABCDEF", at[n]);) n++;
+    for (n = 3; n < left && n < 9 && is_among("0123456789abcdefABCDEF", at[n]);) n++;
     least = 4, most = 9;
   } else if (at[1] == '#') {
     for (n = 2; n < left && n < 9 && at[n] >= '0' && at[n] <= '9';) n++;

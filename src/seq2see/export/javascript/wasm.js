@@ -50,7 +50,7 @@ class Model {
     const word = (at) => view.getUint32(at, true);
     const string = (at) => {
       const bytes = new Uint8Array(this.own.memory.buffer, at);
-      return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, bytes.indexOf(0)));
     };
     const each = (at, number, width, get) => Array.from({ length: number }, (_, i) => get(at + i * width));
     const float = (at) => view.getFloat32(at, true);
