@@ -777,17 +777,27 @@ def test_what_is_read_is_never_overwritten(seq2see_command: Command, tiny_run: P
     Path("pairs.tsv").write_bytes(tiny_pairs.read_bytes())
     Path("texts.txt").write_text("abc\nde\n")
     Path("link.txt").symlink_to("texts.txt")
+    Path("link.html").symlink_to("pairs.html")
     Path("sub").mkdir()
+    for name in ("pairs.html", "pairs.seq2see"):
+        Path(name).write_bytes(tiny_pairs.read_bytes())
     for arguments in (
         ("score", tiny_run, "pairs.tsv", "--output", "sub/../pairs.tsv"),
         ("predict", tiny_run, "--input", "texts.txt", "--output", "link.txt"),
         ("predict", tiny_run, "--input", "link.txt", "--output", "sub/../texts.txt"),
         ("evaluate", tiny_run, "pairs.tsv", "--errors", "sub/../pairs.tsv"),
+        ("predict", tiny_run, "abc", "--lexicon", "pairs.tsv", "--output", "pairs.tsv"),
+        ("predict", tiny_run, "abc", "--glossary", "pairs.tsv", "--output", "sub/../pairs.tsv"),
+        ("report", tiny_run, "--test", "pairs.html", "--output", "sub/../pairs.html"),
+        ("export", tiny_run, "--data", "pairs.html", "--output", "pairs.html"),
+        ("export", tiny_run, "--data", "pairs.tsv", "pairs.html", "--output", "link.html"),
+        ("pack", tiny_run, "--data", "pairs.seq2see", "--output", "pairs.seq2see"),
     ):
         ran = seq2see_command(*arguments)
         assert ran.code == 2
         assert "overwrite" in ran.err
-    assert Path("pairs.tsv").read_bytes() == tiny_pairs.read_bytes()
+    for name in ("pairs.tsv", "pairs.html", "pairs.seq2see"):
+        assert Path(name).read_bytes() == tiny_pairs.read_bytes()
     assert Path("texts.txt").read_text() == "abc\nde\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import re
 import shutil
@@ -11,13 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import seq2see
-from seq2see.errors import ConfigError
+from seq2see.config import make_config
+from seq2see.doctor import clean
+from seq2see.errors import ConfigError, DataError
+from seq2see.inference.pair_files import read_for
 from seq2see.pages.report import write_report
 from seq2see.pictures import save_attention
 from seq2see.pictures.attention import Attention
 from seq2see.run.folder import stored_config
+from seq2see.run.train import train
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -35,6 +41,32 @@ def bars(rng: random.Random) -> tuple[np.ndarray, str]:
         else:
             pixels[6:9, left : left + 9] = 20
     return pixels, " ".join("up" if kind == "|" else "flat" for kind in kinds)
+
+
+def test_bad_pictures_are_skipped_if_asked_and_left_out_of_a_clean_copy(pictures: Path, tmp_path: Path) -> None:
+    (damaged := tmp_path / "damaged.png").write_bytes((pictures / "0.png").read_bytes()[:60])
+    good = [f"{pictures / f'{number}.png'}\tup flat\n" for number in range(40)]
+    table = tmp_path / "train.tsv"
+    table.write_text("".join([good[0], f"{tmp_path / 'none.png'}\tup\n", *good[1:], f"{damaged}\tup\n"]))
+    settings = {**SETTINGS, "training.max_updates": 2}
+    with pytest.raises(DataError, match=r"none\.png"):
+        seq2see.train(table, out=tmp_path / "all", settings=settings, quiet=True)
+    console = Console(file=(said := io.StringIO()), width=500)
+    config = make_config({}, settings | {"data.train": [str(table)], "data.dev": [str(table)], "data.skip_bad": True})
+    train(config, tmp_path / "run", console=console)
+    for name in ("train", "dev"):
+        expected = f"{name}: skipped 2 pairs with a picture or series that can't be read, first {table}:2: "
+        assert expected in said.getvalue()
+    model = seq2see.load(tmp_path / "run")
+    found = read_for(model, [table], skip_bad=True)
+    assert (len(found.pairs), found.skipped) == (40, 2)
+    (bad := tmp_path / "bad.tsv").write_text(f"{damaged}\tup\n")
+    with pytest.raises(DataError, match="damaged"):
+        read_for(model, [bad], skip_bad=True)
+    result = clean([table], tmp_path / "clean.tsv", keep_duplicates=True)
+    assert result.left_out == {"unreadable": 2}
+    assert result.pairs == 40
+    seq2see.train(tmp_path / "clean.tsv", out=tmp_path / "clean", settings=settings, quiet=True)
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,8 @@ def answer(
     texts = texts_named(texts, input_)
     require_one_input(texts, input_, table)
     require_no_files(texts, "predict", runs)
-    require_other(output, [input_, lexicon])
+    glossary = options.glossary and options.glossary.path
+    require_other(output, [input_, lexicon, glossary])
     has_alternatives = options.n_best > 1
     require_tokens_shown(options, format_)
     lines_of = line_writer(

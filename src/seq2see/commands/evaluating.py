@@ -29,7 +29,7 @@ from seq2see.commands.options import (
     require_one_format,
     width_in,
 )
-from seq2see.commands.terminal import leading_runs
+from seq2see.commands.terminal import leading_runs, require_kept
 from seq2see.commands.training_request import training_request
 from seq2see.console import counted, say, show, show_json
 from seq2see.errors import ConfigError
@@ -190,6 +190,7 @@ def report(
     options = EvaluationOptions(by=by, beam=beam)
     if options.label is not None and not test:
         raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
+    require_kept(test or (), output)
     say_files_of(run)
     write_report(run, output, test or (), options, table=table, skip_bad=skip_bad, engine=engine, device=device)
     show(output)
@@ -227,6 +228,7 @@ def pack(
     from seq2see.packing import pack_runs
 
     require_files("--data", data)
+    require_kept(data or (), output)
     if not data:
         say_files_of(members_of(run)[0])
     for packed in pack_runs(run, output, weights=weights, data=data or (), hashes=hashes):
@@ -285,6 +287,7 @@ def export(
     from seq2see.export import export_run
 
     require_files("--data", data)
+    require_kept(data or (), output)
     if not data:
         say_files_of(run)
     exported = export_run(

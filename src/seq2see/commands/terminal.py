@@ -51,6 +51,11 @@ def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
         require_place(output)
         if output.is_dir():
             raise ConfigError("is a folder", where=f"--output {output}", fix="name a file in it")
+    require_kept(inputs, output)
+
+
+def require_kept(inputs: Iterable[Path | None], output: Path | None) -> None:
+    """ConfigError for an output that is one of the inputs, by any path."""
     for path in inputs:
         if (
             output is not None

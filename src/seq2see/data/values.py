@@ -15,7 +15,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -29,7 +29,7 @@ from seq2see.blueprint import FIELD_BREAK, VALUE, cells_of, num_cells
 from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codec, Fields, Values
-from seq2see.text.fields import ARRAYS, MAX_WIDTH, PICTURES, ValueUnit, fields_of
+from seq2see.text.fields import ARRAYS, MAX_WIDTH, PICTURES, ValueUnit, fields_of, is_value_unit
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -259,6 +259,23 @@ def read_values(kind: ValueUnit, text: str, place: str, *, channels: int = 3) ->
     if not np.isfinite(array).all():
         raise DataError(f"a series has values that are not finite: {name!r:.80}", where=place, fix="replace them")
     return array.astype(np.float32)
+
+
+def kinds_of(units: Sequence[str]) -> dict[int, ValueUnit]:
+    """The fields of these units that are numbers, by their index."""
+    return {index: unit for index, unit in enumerate(units) if is_value_unit(unit)}
+
+
+def error_of(kinds: Mapping[int, ValueUnit], source: str, place: str) -> DataError | None:
+    """Why the first field of these kinds that can't be read can't be; None if all can, or are empty."""
+    fields = fields_of(source)
+    try:
+        for index, kind in kinds.items():
+            if fields[index].strip():
+                read_values(kind, fields[index], place)
+    except DataError as error:
+        return error
+    return None
 
 
 def located(sources: list[str], folder: Path) -> list[str]:

@@ -13,18 +13,21 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, cast
 
 from seq2see.data.options import TableOptions
 from seq2see.data.reading import gc_paused
-from seq2see.data.values import moved
+from seq2see.data.values import beside, error_of, kinds_of, moved
 from seq2see.doctor import characters
 from seq2see.doctor.diagnosed import diagnosed
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import flush, replacing, require_place
+from seq2see.text.choice import reason_for_values
+from seq2see.text.fields import ValueUnit, columns_of
 
 _BLANKS = re.compile("  +")
 
@@ -41,6 +44,7 @@ CHANGES = {
 }
 LEFT_OUT = {
     "unusable": "invalid lines (seq2see check explains them)",
+    "unreadable": "pairs with a picture or series that can't be read",
     "emptied": "pairs with an empty side after cleaning",
     "duplicates": "repeated pairs",
 }
@@ -118,6 +122,7 @@ def clean(
     faults, changed, left_out = Faults(), Counter[str](), Counter[str]()
     seen: set[bytes] = set()
     num_pairs = num_valid = 0
+    kinds: dict[int, ValueUnit] | None = None
     with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
@@ -125,7 +130,12 @@ def clean(
             for block in files.blocks(faults):
                 lines = []
                 num_valid += len(block.sources)
-                for given, target in zip(block.sources, block.targets, strict=True):
+                if kinds is None:
+                    kinds = value_kinds(block.sources, files.num_fields)
+                for given, target, line_number in zip(block.sources, block.targets, block.lines.tolist(), strict=True):
+                    if kinds and error_of(kinds, beside(given, files.paths[0].parent), files.origin(line_number)):
+                        left_out["unreadable"] += 1
+                        continue
                     source = moved(given, files.paths[0].parent, output.parent)
                     fields = source.split("\t") if files.num_fields > 1 else [source]
                     cleaned = "\t".join([clean_text(field, changed) for field in fields])
@@ -153,6 +163,14 @@ def clean(
         {name: left_out[name] for name in LEFT_OUT if left_out[name]},
         files.describe(),
     )
+
+
+def value_kinds(sources: Sequence[str], num_fields: int) -> dict[int, ValueUnit]:
+    """The fields that name pictures or series, by their index; without Pillow, pictures are not looked at."""
+    columns = columns_of(sources, num_fields) if num_fields > 1 else [sources]
+    found = [reason_for_values(column) for column in columns]
+    kinds = kinds_of([unit[0] if unit else "" for unit in found])
+    return kinds if find_spec("PIL") else {index: kind for index, kind in kinds.items() if kind != "picture"}
 
 
 def _header_of(files: PairSource) -> str:

@@ -21,7 +21,8 @@ WITHOUT_BLANKS = "Han Hiragana Katakana Thai Lao Khmer Myanmar"
 class Glossary:
     """Source terms and the target term of each; equal glossaries are equal and have equal hashes."""
 
-    def __init__(self, terms: Mapping[str, str]) -> None:
+    def __init__(self, terms: Mapping[str, str], path: Path | None = None) -> None:
+        self.path = path  # of the file that the terms are from
         self.terms = {term.strip(): target.strip() for term, target in terms.items()}
 
     def __eq__(self, other: object) -> bool:
@@ -44,7 +45,7 @@ class Glossary:
         if isinstance(given, str | Path) and str(given):
             from seq2see.data import read_pairs
 
-            return cls.of_pairs(read_pairs([Path(given)]).pairs)
+            return cls(cls.of_pairs(read_pairs([Path(given)]).pairs).terms, Path(given))
         if not isinstance(given, Mapping):
             fix = 'give glossary={"term": "its translation"}, or the name of a file'
             raise ConfigError(f"must be a mapping or a path, not {shown(given)}", where="glossary", fix=fix)

@@ -21,13 +21,14 @@ from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
+from seq2see.data.values import error_of, kinds_of
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.printable import listed, quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
 from seq2see.text.choice import choose_text
-from seq2see.text.fields import num_fields
+from seq2see.text.fields import ValueUnit, num_fields
 from seq2see.text.options import TextOptions
 
 LARGE_BYTES = 1_000_000_000
@@ -238,16 +239,38 @@ def from_here(path: str) -> Path:
     return Path(path)
 
 
-def with_units(data: RunData, options: TextOptions, *, has_source: bool) -> RunData:
+def with_units(data: RunData, config: Config, *, has_source: bool) -> RunData:
     """The data with the units of their texts, and with notes on them. ConfigError for conflicting options.
 
-    A prepared corpus has its own.
+    A prepared corpus has its own. With data.skip_bad, pairs whose pictures or series can't be read are left out.
     """
     if data.corpus or data.text is not None:
         return data
     sources = [pair.source for pair in data.train] if has_source else None
-    text, lines = choose_text(options, sources, [pair.target or "" for pair in data.train])
-    return replace(data, text=text, notes=[*data.notes, *lines])
+    text, lines = choose_text(config.text, sources, [pair.target or "" for pair in data.train])
+    data = replace(data, text=text, notes=[*data.notes, *lines])
+    kinds = kinds_of(text.source) if isinstance(text.source, tuple) else {}
+    if not kinds or not config.data.skip_bad:
+        return data
+    (train, train_notes), (dev, dev_notes) = (
+        without_unreadable(kinds, pairs, name) for name, pairs in (("train", data.train), ("dev", data.dev))
+    )
+    return replace(data, train=train, dev=dev, notes=[*data.notes, *train_notes, *dev_notes])
+
+
+def without_unreadable(
+    kinds: Mapping[int, ValueUnit], pairs: Sequence[Pair], name: str
+) -> tuple[list[Pair], list[str]]:
+    """The pairs whose pictures and series can be read, and a line on the others. DataError if there are only such."""
+    errors = [error_of(kinds, pair.source, pair.origin) for pair in pairs]
+    kept = [pair for pair, error in zip(pairs, errors, strict=True) if error is None]
+    found = [error for error in errors if error is not None]
+    if not found:
+        return kept, []
+    if not kept:
+        raise found[0]
+    first = f"first {found[0].where}: {found[0].what}"
+    return kept, [f"{name}: skipped {counted(len(found), 'pair')} with a picture or series that can't be read, {first}"]
 
 
 def split_seed_of(config: Config) -> int:

@@ -88,9 +88,7 @@ def plan_run(
     also = read_unpaired(config, has_source=has_source) if codecs is None else []
     is_new = codecs is None
     needs_vectors = codecs is None or config.training.freeze_embeddings
-    data = with_units(
-        data or read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source
-    )
+    data = with_units(data or read_data(config, pairs, dev_pairs, has_source=has_source), config, has_source=has_source)
     config = replace(config, data=data.settled(config.data))
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
