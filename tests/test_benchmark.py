@@ -92,6 +92,9 @@ def test_rounded_answers_are_offered_where_they_are_clearly_faster() -> None:
     )
     assert found[1] == said
     assert not any("bfloat16" in line for line in advice_of(exact, (MANY, "torch-bfloat16", 1, 1050.0)))
+    # Nor where another engine is faster with fewer threads.
+    slower = (MANY, "numpy", 1, 2000.0), (MANY, "numpy", 2, 900.0), (MANY, "torch-bfloat16", 2, 1500.0)
+    assert not any("bfloat16" in line for line in advice_of(*slower))
     # What rounding or more threads gain is not what answering together gains, and int8 is no engine to compare with.
     more = advice_of(
         (ONE, "numpy", 1, 1000.0), (MANY, "numpy", 1, 1000.0), (MANY, "numpy int8", 1, 1450.0),

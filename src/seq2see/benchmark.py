@@ -249,7 +249,7 @@ def advice(speeds: Sequence[Speed]) -> Iterator[str]:
     ratios = [
         (each.tokens / max(s.tokens for s in exact if (s.work, s.threads) == (MANY, each.threads)), each)
         for each in speeds
-        if (each.work, each.engine) == (MANY, BFLOAT16)
+        if (each.work, each.engine) == (MANY, BFLOAT16) and each.tokens > together
     ]
     if ratios:
         ratio, rounded = max(ratios)

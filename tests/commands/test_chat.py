@@ -82,6 +82,13 @@ def test_an_unknown_command_is_no_message(chat: Chat) -> None:
     assert "unknown command /nope: the commands are /forget, /help, /quit" in said
 
 
+@pytest.mark.parametrize("turns", ["-1", "1001"])
+def test_numbers_of_turns_out_of_range_are_refused(turns: str, chat: Chat) -> None:
+    code, replies, said = chat("hello\n", "--turns", turns)
+    assert (code, replies) == (2, [])
+    assert f"turns: must be at least 0 and at most 1,000, not {turns}" in said
+
+
 def test_options_of_beams_and_lines_that_are_not_utf_8_are_refused(chat: Chat) -> None:
     code, replies, said = chat("hello\n", "--beam", "5")
     assert (code, replies) == (2, [])

@@ -591,7 +591,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "units that conflict for a run that exists": (
         ["train", "PAIRS", "--out", "COPY", "--set", "text.joint=true", "text.source=bpe", "text.target=words"],
-        ["text.joint", "remove text.joint"],
+        ["text.joint", "set text.joint=false"],
     ),
     "run that exists": (["train", "PAIRS", "--out", "COPY"], ["COPY: this run already exists", "--force"]),
     "data on stdin": (["train", "-"], ["/dev/stdin: is standard input", "when it is resumed", "> pairs.tsv"]),

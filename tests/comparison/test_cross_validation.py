@@ -71,7 +71,7 @@ def test_the_same_call_trains_nothing_twice_and_gives_the_same(
     again = seq2see.cross_validate(tiny_pairs, out=out, folds=3, settings=tiny_settings, device="cpu", quiet=True)
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/model/*")} == before
     assert again and again.to_dicts() == found.to_dicts()
-    with pytest.raises(ConfigError, match="other pairs"):
+    with pytest.raises(ConfigError, match="started with other pairs"):
         seq2see.cross_validate(tiny_pairs, out=out, folds=4, settings=tiny_settings, device="cpu", quiet=True)
 
 

@@ -165,6 +165,13 @@ CALLS: dict[str, Callable[[seq2see.Model], object]] = {
 }
 
 
+@pytest.mark.parametrize(("call", "so"), [("align", "are aligned as <unk>"), ("score", "log-probability is -inf")])
+def test_targets_that_cannot_be_written_are_said(capitals: Path, call: str, so: str) -> None:
+    model = seq2see.load(capitals)
+    with pytest.warns(UnknownTextWarning, match=rf"1 of 2 targets .*, (which|so their) {so} .*'Ж' in 1"):
+        getattr(model, call)([("AB", "BA"), ("AB", "ЖA")])
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_each_call_of_a_trained_model_says_it_once(capitals: Path, call: str) -> None:
     model = seq2see.load(capitals)

@@ -81,6 +81,16 @@ def test_other_folders_are_themselves(tmp_path: Path) -> None:
     assert members_of(tmp_path / "nothing") == [tmp_path / "nothing"]
 
 
+def test_one_of_several_runs_is_fine_tuned(config: Config, tmp_path: Path) -> None:
+    several(config, tmp_path / "runs", 2)
+    further = replace(config, training=replace(config.training, start_from=str(tmp_path / "runs")))
+    with pytest.raises(ConfigError, match="holds 2 models") as caught:
+        train(further, tmp_path / "new")
+    first = members_of(tmp_path / "runs")[0]
+    assert caught.value.fix == f"choose one of them: --from {first}"
+    train(replace(further, training=replace(further.training, start_from=str(first))), tmp_path / "new", device="cpu")
+
+
 def test_an_existing_run_is_refused_before_the_first_is_trained(config: Config, tmp_path: Path) -> None:
     several(replace(config, training=replace(config.training, seed=5)), tmp_path / "runs", 2)
     with pytest.raises(ConfigError, match="already exists"):

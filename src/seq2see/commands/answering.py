@@ -47,7 +47,7 @@ def answer(
     texts = texts_named(texts, input_)
     require_one_input(texts, input_, table)
     require_no_files(texts, "predict", runs)
-    glossary = options.glossary and options.glossary.path
+    glossary = options.glossary.path if options.glossary else None
     require_other(output, [input_, lexicon, glossary])
     has_alternatives = options.n_best > 1
     require_tokens_shown(options, format_)

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import INPUT
-from seq2see.commands.options import ChatFlags, Chatting, Device, Engine, Run, Turns
+from seq2see.commands.options import ChatFlags, Chatting, Device, Engine, Run
 from seq2see.commands.terminal import STDIN
 from seq2see.console import Terminal, results, say
 from seq2see.errors import DataError
@@ -25,7 +25,7 @@ def chat(
     run: Run,
     /,
     *,
-    turns: Annotated[Turns, Parameter(group=INPUT, help="Earlier turns that are read again.")] = 2,
+    turns: Annotated[int, Parameter(group=INPUT, help="Earlier turns that are read again.")] = 2,
     options: Chatting = ChatFlags(),  # noqa: B008 (frozen)
     engine: Engine = "auto",
     device: Device = "auto",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token, convert
-from msgspec import Meta
 
 from seq2see.commands.boxes import (
     COMPUTING,
@@ -192,7 +191,6 @@ Scoring = Annotated[BatchFlags, Parameter(name="*")]
 Generation = Annotated[GenerationFlags, Parameter(name="*")]
 Sampling = Annotated[SamplingFlags, Parameter(name="*")]
 Chatting = Annotated[ChatFlags, Parameter(name="*")]
-Turns = Annotated[int, Meta(ge=0, le=1_000)]
 Evaluation = Annotated[EvaluationFlags, Parameter(name="*")]
 Comparison = Annotated[ComparisonFlags, Parameter(name="*")]
 

@@ -191,5 +191,5 @@ def cross_lines(found: CrossValidation) -> Iterator[str]:
     rows.insert(-1, [f"mean ± sd of {len(found.folds)} folds", "", *spreads])
     yield from aligned(rows, right=(1,))
     yield ""
-    yield from interval_lines([*found.folds, found.pooled])
+    yield from interval_lines([*found.folds, found.pooled], with_slices=False)
     yield "all: the out-of-fold predictions of all folds, scored together"

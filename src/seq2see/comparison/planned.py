@@ -175,8 +175,8 @@ def write_pairs(path: Path, content: bytes) -> None:
     if not path.exists():
         write_file(path, content)
     elif path.read_bytes() != content:
-        fix = "restore the data, or choose another --out"
-        raise ConfigError("differs from --data: the runs were started with other pairs", where=str(path), fix=fix)
+        what = "has other pairs than these: the runs were started with other pairs, or with these divided otherwise"
+        raise ConfigError(what, where=str(path), fix="give what the runs were started with, or choose another --out")
 
 
 def columns_of(data: RunData) -> dict[str, Any]:

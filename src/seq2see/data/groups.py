@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from seq2see.data.cells import are_labels, are_tags
 from seq2see.data.pairs import Pair
 from seq2see.errors import ConfigError, did_you_mean
+from seq2see.printable import listed
 from seq2see.text.fields import fields_of, num_fields
 from seq2see.text.tokenizers import Case
 
@@ -88,7 +89,10 @@ def grouping_of(
         asked = names.index(asked) + 1
     if asked is not None and asked > num:
         what = f"must be a field of the sources, 1 to {num} here, not {asked}" if num > 1 else ONE_FIELD
-        raise ConfigError(what, where=where, fix="leave it out: a field is chosen by how many values it has")
+        fix = "leave it out: a field is chosen by how many values it has"
+        if where != "data.group":
+            fix = f"name one of {listed(known)}" if num > 1 else "leave it out"
+        raise ConfigError(what, where=where, fix=fix)
     if num == 1:
         return Grouping(case=case)
     field = asked or usual_field(sources, num)

@@ -155,20 +155,19 @@ def slice_cells(part: SliceScores, measured: Mapping[str, Measured]) -> Iterator
         yield f"{number(part.scores[name].value, unit)} {interval(part.scores[name], unit)}"
 
 
-def interval_lines(reports: Iterable[EvaluationReport]) -> Iterator[str]:
-    """How the intervals were computed."""
+def interval_lines(reports: Iterable[EvaluationReport], *, with_slices: bool = True) -> Iterator[str]:
+    """How the intervals were computed: those of all items and, if they are printed, of the slices."""
     reports = list(reports)
     first = reports[0]
+    estimates = [
+        estimate
+        for report in reports
+        for part in [report.scores, *(each.scores for each in report.slices if with_slices)]
+        for estimate in part.values()
+    ]
     yield f"95 % intervals in brackets: bootstrap over the items, {first.samples:,} samples, seed {first.seed}"
-    if any(estimate.method != "bootstrap" for report in reports for estimate in all_estimates(report)):
+    if any(estimate.method != "bootstrap" for estimate in estimates):
         yield EXACT_NOTE
-
-
-def all_estimates(report: EvaluationReport) -> Iterator[Estimate]:
-    """Of all items and of the slices."""
-    yield from report.scores.values()
-    for part in report.slices:
-        yield from part.scores.values()
 
 
 def signature_lines(report: EvaluationReport) -> Iterator[str]:
@@ -218,11 +217,13 @@ def unknown_lines(report: EvaluationReport) -> Iterator[str]:
     """Which targets the model can't write, and what that means for the scores."""
     unknown = [tokens for tokens in report.outputs.unknown if tokens]
     if unknown:
+        number = sum(map(len, unknown))
+        uncounted = "the unknown token doesn't" if number == 1 else f"the {number:,} unknown tokens don't"
         predicted = "" if report.outputs.predictions is None else "they are never predicted, and "
         yield (
             f"note: {len(unknown):,} of {len(report.outputs.unknown):,} targets can't be written by this model, whose "
             f"vocabulary lacks some of their tokens (number of targets with each: {shown_tokens(unknown)}): "
-            f"{predicted}the {sum(map(len, unknown)):,} unknown tokens don't count in the loss"
+            f"{predicted}{uncounted} count in the loss"
         )
 
 

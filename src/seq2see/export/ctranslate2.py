@@ -61,7 +61,7 @@ def require_representable(bundle: Bundle) -> None:
     }
     for what, holds in reasons.items():
         if holds:
-            fix = "export it as .onnx, .js or .html, which represent every model"
+            fix = "export it as .onnx, .js or .html, which take models of every architecture"
             raise ConfigError(f"unsupported for {what}", where="export .ctranslate2", fix=fix)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from json import dumps
 
@@ -13,9 +14,11 @@ from seq2see.errors import ConfigError
 from seq2see.inference.answering import prediction_of
 from seq2see.inference.batching import MOST_POSITIONS, batches_within, source_costs
 from seq2see.inference.formats import pharaoh
+from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import AlignmentFormat, BatchOptions
 from seq2see.inference.predictor import Predictor, read_given
 from seq2see.inference.results import Prediction, unanswered
+from seq2see.inference.scoring import unknown_note
 from seq2see.inference.searching import written
 from seq2see.search import Hypothesis
 
@@ -26,7 +29,8 @@ def align(
     """Each pair's target as the answer to its source, with the attention weights of teacher forcing, in order.
 
     `Prediction.alignment` makes pairs of positions of them. A transducer aligns as in training, by the most probable
-    monotonic alignment. A pair that can't be read has no tokens, and its `error` says why; with `strict` it raises
+    monotonic alignment. Tokens that aren't in the target vocabulary are aligned as `<unk>`, with an UnknownTextWarning.
+    A pair that can't be read has no tokens, and its `error` says why; with `strict` it raises
     DataError. ConfigError for a model without attention and for an ensemble.
     """
     options = options or BatchOptions()
@@ -36,6 +40,9 @@ def align(
         raise ConfigError("an ensemble has no alignment of its own", where="align", fix="use one of its models")
     places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
     read = read_given(model, pairs, places, options, wanted="an alignment", stacklevel=stacklevel)
+    targets = [pairs[row].target or "" for row in read.rows]
+    if note := unknown_note(list(map(model.target_codec.unknown, targets)), "which are aligned as <unk>"):
+        warnings.warn(note, UnknownTextWarning, stacklevel=stacklevel)
     found = [unanswered(read.refused[row]) if row in read.refused else None for row in range(len(pairs))]
     for indices in batches(read.examples, options.batch_size):
         batch = collate(read.examples, indices)

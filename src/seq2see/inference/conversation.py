@@ -12,6 +12,9 @@ from seq2see.text import Fields
 from seq2see.text.fields import FIELD_BREAK
 from seq2see.text.turns import NUM_TURNS, written_turns
 
+MOST_TURNS = 1_000
+"""Earlier turns that are read again, at most."""
+
 
 class Conversation:
     """Messages and replies, each of which may depend on those before.
@@ -20,6 +23,9 @@ class Conversation:
     """
 
     def __init__(self, model: Predictor, options: GenerationOptions, *, num_turns: int = NUM_TURNS) -> None:
+        if not 0 <= num_turns <= MOST_TURNS:
+            what = f"must be at least 0 and at most {MOST_TURNS:,}, not {num_turns}"
+            raise ConfigError(what, where="turns", fix=f"give {NUM_TURNS}, or leave it out")
         if model.source_codec is None:
             fix = "use seq2see generate, or train on pairs of messages and replies"
             raise ConfigError(f"{model.name} is a language model, which has no source", where="model", fix=fix)

@@ -284,7 +284,7 @@ class Predictor:
         read = read_given(self, pairs, places, options, wanted="a score", stacklevel=3)
         readable = [pairs[row] for row in read.rows]
         found = score_examples(self.members, read.examples, readable, self.target_codec, options.batch_size)
-        if note := unknown_note(found):
+        if note := unknown_note([score.unknown for score in found], "so their log-probability is -inf"):
             warnings.warn(note, UnknownTextWarning, stacklevel=2)
         scores = [unscored(read.refused[row]) if row in read.refused else None for row in range(len(pairs))]
         own = iter(found)

@@ -53,12 +53,12 @@ def score_examples(
     return scores
 
 
-def unknown_note(scores: Sequence[PairScore]) -> str:
-    """How many targets have tokens that the model can't write, and which; empty if none has."""
-    unknown = [score.unknown for score in scores if score.unknown]
-    if not unknown:
+def unknown_note(unknown: Sequence[Sequence[str]], so: str) -> str:
+    """How many targets have tokens that the model can't write, what follows, and which they are; empty if none has."""
+    found = [tokens for tokens in unknown if tokens]
+    if not found:
         return ""
     return (
-        f"{len(unknown):,} of {len(scores):,} targets have tokens that the model can't write, so their log-probability "
-        f"is -inf (number of targets with each: {shown_tokens(unknown)})"
+        f"{len(found):,} of {len(unknown):,} targets have tokens that the model can't write, {so} "
+        f"(number of targets with each: {shown_tokens(found)})"
     )

@@ -18,6 +18,7 @@ from torch import Tensor
 from seq2see.config import Config, option
 from seq2see.data import Examples, Pair
 from seq2see.errors import CheckpointError, ConfigError
+from seq2see.inference.loading import members_of
 from seq2see.inference.notes import Seen
 from seq2see.model import Blueprint, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.run.changes import option_changes
@@ -93,7 +94,7 @@ def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tup
     if is_within(path, folder):
         fix = "choose another folder with --out"
         raise ConfigError(f"{path} is in the run folder and would be replaced", where=FROM_OPTION, fix=fix)
-    saved = load_model(path)
+    saved = load_one(path)
     blueprint = saved.blueprint
     is_run = (path / CONFIG).exists()
     before = stored_config(path) if is_run else None
@@ -107,7 +108,16 @@ def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tup
 
 def architecture_at(path: Path) -> str:
     """The architecture of the model at `path`."""
-    return load_model(path).blueprint.name
+    return load_one(path).blueprint.name
+
+
+def load_one(path: Path) -> SavedModel:
+    """The model at `path`. ConfigError for a folder of several."""
+    members = members_of(path)
+    if members != [path]:
+        what = f"{path} holds {len(members)} models, and one is fine-tuned"
+        raise ConfigError(what, where=FROM_OPTION, fix=f"choose one of them: --from {members[0]}")
+    return load_model(path)
 
 
 def newest_checkpoint(run: Path, saved: SavedModel) -> Checkpoint | None:
@@ -286,8 +296,9 @@ def vocabulary_line(side: str, before: Codec, now: Codec, used: np.ndarray) -> s
     tokens, added = last - first, now.vocabulary.tokens[last - first :]
     unused = tokens - int(((used >= first) & (used < last)).sum())
     named = ", ".join(map(repr, added[:MAX_LISTED_TOKENS])) + (", …" if len(added) > MAX_LISTED_TOKENS else "")
+    is_or_are = "is" if unused == 1 else "are"
     more = f"{count_of(len(added))} added ({named})" if added else "no tokens added"
-    return f"{side}: {more}; {unused:,} of the {tokens:,} old tokens are not in the new pairs"
+    return f"{side}: {more}; {unused:,} of the {tokens:,} old tokens {is_or_are} not in the new pairs"
 
 
 def count_of(count: int) -> str:

@@ -41,11 +41,16 @@ def leak_lines(plan: RunPlan) -> list[str]:
 def unknown_lines(shares: Mapping[str, float]) -> list[str]:
     """One line per side with unknown tokens."""
     return [
-        f"{side}: {100 * unknown:.1f} % of the tokens are too rare for the vocabulary and read as unknown "
+        f"{side}: {percentage(unknown)} of the tokens are too rare for the vocabulary and read as unknown "
         "(text.max_vocabulary, text.min_count)"
         for side, unknown in shares.items()
         if unknown
     ]
+
+
+def percentage(share: float) -> str:
+    """Such as `3.2 %`; of less than a thousandth `less than 0.1 %`."""
+    return f"{100 * share:.1f} %" if share >= 0.001 else "less than 0.1 %"
 
 
 def copying_lines(text: TextOptions, codecs: Codecs, examples: Examples) -> list[str]:

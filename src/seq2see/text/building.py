@@ -54,7 +54,7 @@ def codec_of_counts(
     return Codec(tokenizer, Vocabulary(tuple(tokens)))
 
 
-def joint_codecs(codec: Codec, truncate: int | None) -> Codecs:
+def joint_codecs(codec: Codec, truncate: int | None) -> tuple[Codec, Codec]:
     """The codecs of source and target that share the vocabulary of this one; only sources are cut, to `truncate`."""
     return (codec if truncate is None else replace(codec, truncate=truncate)), codec
 

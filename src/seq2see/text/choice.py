@@ -184,7 +184,7 @@ def require_consistent(options: TextOptions, units: Mapping[str, Units]) -> None
     if not isinstance(options.source, str | None):
         require_fields(options, options.source)
     if options.joint and len(units) == 1:
-        fix = "remove text.joint"
+        fix = "set text.joint=false"
         raise ConfigError("a language model has no second side to share a vocabulary with", where="text.joint", fix=fix)
     if options.case == "fold":
         if len(units) == 1:
@@ -192,12 +192,12 @@ def require_consistent(options: TextOptions, units: Mapping[str, Units]) -> None
             raise ConfigError(what, where="text.case=fold", fix="remove it, or lower-case the file")
         if options.joint:
             what = "lower-cases sources only, and a joint vocabulary is that of both sides"
-            fix = "remove text.joint, or lower-case the file and remove text.case"
+            fix = "set text.joint=false, or lower-case the file and remove text.case"
             raise ConfigError(what, where="text.case=fold", fix=fix)
     if options.truncate is not None:
         require_truncation(options, units)
     if options.joint and options.source != options.target:
-        fix = "use the same unit for both sides, such as text.source=bpe text.target=bpe, or remove text.joint"
+        fix = "use the same unit for both sides, such as text.source=bpe text.target=bpe, or set text.joint=false"
         raise ConfigError(
             f"a joint vocabulary needs the same unit on both sides, found {named}", where="text.joint", fix=fix
         )
@@ -235,7 +235,7 @@ def require_fields(options: TextOptions, units: Sequence[str]) -> None:
         what = f"each field takes one of {', '.join(FIELD_UNITS)}, not {', '.join(units) or 'none'}"
         raise ConfigError(what, where="text.source", fix="name one of these units per field")
     if options.joint:
-        fix = "remove text.joint"
+        fix = "set text.joint=false"
         raise ConfigError("a joint vocabulary needs a source of one field", where="text.joint", fix=fix)
 
 

@@ -23,6 +23,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
+from seq2see.console import counted
 from seq2see.data.batch import collate
 from seq2see.data.examples import EpochExamples, Examples
 from seq2see.data.sampler import BatchPosition
@@ -368,7 +369,7 @@ class Trainer:
         if self.world.sum(self.stop())[0]:
             return INTERRUPTED
         if patience and progress.evaluations_without_better >= patience:
-            return f"no improvement for {patience} evaluations"
+            return f"no improvement for {counted(patience, 'evaluation')}"
         if self.stop_when_perfect and progress.evaluations_without_mistake >= PERFECT_EVALUATIONS:
             return f"dev without a mistake {PERFECT_EVALUATIONS} times in a row"
         return ""

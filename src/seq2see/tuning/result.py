@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from seq2see.console import counted
 from seq2see.evaluation.format import aligned
 from seq2see.metrics import SCALES
 from seq2see.run.progress import title_of, value_text
@@ -85,7 +86,7 @@ def tuning_lines(found: Tuning) -> Iterator[str]:
     counts = {state: sum(each.state == state for each in found.trials) for state in ("complete", "pruned", "failed")}
     more = f", the table has {MOST_ROWS}" if len(ranked) > MOST_ROWS else ""
     ended = f"{counts['pruned']} were pruned, {counts['failed']} failed"
-    yield f"{counts['complete']} trials were trained to the end{more}; {ended}"
+    yield f"trained to the end: {counted(counts['complete'], 'trial')}{more}; {ended}"
     if found.importance:
         shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in found.importance.items())
         yield f"importance: {shares}"
