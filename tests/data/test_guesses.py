@@ -48,6 +48,22 @@ def test_two_texts_in_other_places_are_no_pair_beside_a_third(first: dict[str, o
     assert found[0] == ("abc", "x 0")
 
 
+def test_no_other_columns_are_offered_where_a_few_lines_lack_one(tmp_path: Path) -> None:
+    rows = [{"lemma": f"a{n}", "tags": "V", "form": f"b{n}"} for n in range(6)]
+    bad = [
+        {"lemma": "x", "form": "y"},
+        {"lemma": "x", "tags": "V", "form": None},
+        {"lemma": "x", "tags": "V", "form": ["y"]},
+    ]
+    with pytest.raises(DataError, match="3 of 9 lines") as error:
+        read(tmp_path, lines_of(*rows, *bad), "forms.jsonl", table=TableOptions(("lemma", "tags"), "form"))
+    said = str(error.value)
+    assert "choose others" not in said
+    assert "fix: add the key 'tags', or remove the line" in said
+    assert "fix: write a text in quotation marks, or remove the line" in said
+    assert "fix: name one of the list: --source or --target form.1, or remove the line" in said
+
+
 def test_the_keys_of_nested_texts_are_offered_and_work(tmp_path: Path) -> None:
     rows = [{"id": n, "entry": {"word_": f"a{n}", "say": f"b{n}"}, "meta": {"src": "web"}} for n in range(6)]
     with pytest.raises(DataError) as error:

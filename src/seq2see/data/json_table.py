@@ -295,11 +295,10 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
     has_key = path[-1] in inner if isinstance(inner, dict) else _at(inner, path[-1:]) is not None
     if not has_key:
         keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
-        fix = f"add the key {name!r}"
         texts = [path_name(path) for path in _paths_of_texts(value) if path[-1] not in IDENTIFIERS]
-        if len(texts) > 1:
-            fix += f", or choose others: --source {quoted(texts[0])} --target {quoted(texts[1])}"
-        raise LineError(line, f"the key {name!r} is missing; found {keys}", fix, "json")
+        others = f"choose others: --source {quoted(texts[0])} --target {quoted(texts[1])}" if len(texts) > 1 else ""
+        fix = f"add the key {name!r}, or remove the line"
+        raise LineError(line, f"the key {name!r} is missing; found {keys}", fix, "json", others)
     text = _at(value, path)
     if is_series(text):
         return json.dumps(text)
@@ -307,7 +306,8 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
         what = f"{name!r} must be a string, found {_kind_of(text)}"
         first = f"{name}.1"
         is_list = isinstance(text, list) and text and isinstance(text[0], str)
-        fix = f"name one of the list: --source or --target {first}" if is_list else "put it in quotation marks"
+        fix = f"name one of the list: --source or --target {first}" if is_list else "write a text in quotation marks"
+        fix += ", or remove the line"
         raise LineError(line, what, fix, "json")
     if "\0" in text:
         raise LineError(line, f"character {text.index(chr(0)) + 1} of {name!r} is NUL", "remove it", "json")

@@ -41,14 +41,18 @@ class Line(NamedTuple):
 
 
 class LineError(Exception):
-    """An invalid line: where it is, what is wrong, how to fix it, and the kind of fault."""
+    """An invalid line: where it is, what is wrong, how to fix it, and the kind of fault.
 
-    def __init__(self, line: Line, what: str, fix: str, fault: Fault) -> None:
-        super().__init__(line, what, fix, fault)  # pickle calls the class with these
+    `if_all` is another fix, for a file in which no line is valid.
+    """
+
+    def __init__(self, line: Line, what: str, fix: str, fault: Fault, if_all: str = "") -> None:
+        super().__init__(line, what, fix, fault, if_all)  # pickle calls the class with these
         self.origin = line.origin
         self.what = what
         self.fix = fix
         self.fault = fault
+        self.if_all = if_all
 
 
 def lines_of(stream: Iterable[bytes], path: str) -> Iterator[Line]:

@@ -46,12 +46,13 @@ _NO_OPTIONS = TableOptions()
 
 
 class Problem(NamedTuple):
-    """An invalid line: where it is, what is wrong, how to fix it, and the kind of fault."""
+    """An invalid line: where it is, what is wrong, how to fix it, and the kind of fault: see `LineError`."""
 
     origin: str
     what: str
     fix: str
     fault: Fault = "columns"
+    if_all: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _by_records(chosen: Format, lines: Sequence[Line], *, is_start: bool) -> tup
         if isinstance(found, LineError):
             num_bad += 1
             if num_bad <= NUM_SHOWN:
-                problems.append(Problem(found.origin, found.what, found.fix, found.fault))
+                problems.append(Problem(found.origin, found.what, found.fix, found.fault, found.if_all))
             continue
         rows.sources.append(found.source)
         rows.targets.append(found.target)
@@ -355,6 +356,7 @@ def bad_lines(
     fix = "correct them, or skip them with --skip-bad"
     if is_all:
         fix = "correct them; there are no valid lines"
-    shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
+    fixes = [f"{each.fix}, or {each.if_all}" if is_all and each.if_all else each.fix for each in problems]
+    shown = [f"  {each.origin}: {each.what}\n    fix: {own}" for each, own in zip(problems, fixes, strict=True)]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
     return DataError("\n".join([f"{are_invalid}:", *shown, *more]), where="" if path is None else str(path), fix=fix)
