@@ -578,6 +578,13 @@ MISTAKES: dict[str, Mistake] = {
     "binary data": (["train", "BINARY"], ["seq2see: binary.tsv: "]),
     "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["found 3"]),
     "two files of pairs": (["train", "PAIRS", "PAIRS"], ["parallel", "cat"]),
+    "a missing second file": (["train", "PAIRS", "nope.tsv"], ["nope.tsv: no such file"]),
+    "a missing second test file": (["evaluate", "RUN", "PAIRS", "nope.tsv"], ["nope.tsv: no such file"]),
+    "a setting among files": (
+        ["train", "PAIRS", "training.max_updates=4", "model.width=8"],
+        ["training.max_updates=4: is a setting", "--set training.max_updates=4 model.width=8"],
+    ),
+    "a setting behind a recipe": (["train", "GOOD", "training.max_updates=4"], ["--set training.max_updates=4"]),
     "two recipes": (["train", "RECIPE", "RECIPE"], ["RECIPE", "recipe"]),
     "recipe and data": (["train", "RECIPE", "PAIRS"], ["RECIPE", "one too many"]),
     "broken recipe": (["train", "BROKEN"], ["BROKEN", "line 1"]),

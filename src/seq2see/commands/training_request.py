@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +39,9 @@ def training_request(
 
     settings_given = parsed(set_)  # first: it takes files that follow --set
     require_some(verb, data)
+    if misplaced := [str(path) for path in data if SETTING.match(str(path)) and not os.path.exists(path)]:
+        fix = f"write it after --set: --set {' '.join(map(quoted, misplaced))}"
+        raise ConfigError("is a setting, and stands where a file of pairs is expected", where=misplaced[0], fix=fix)
     is_recipe = data[0].suffix == ".toml"
     if is_recipe and len(data) > 1:
         raise ConfigError(
@@ -61,6 +66,10 @@ def training_request(
         settings["data.skip_bad"] = ("--skip-bad", True)
     chosen = merged(settings, settings_given)
     return make_config(values, chosen, where=recipe or str(data[0])), frozenset(given_keys(values, chosen))
+
+
+SETTING = re.compile(r"(data|text|model|training)\.\w+=")
+"""The beginning of what --set takes."""
 
 
 def require_some(verb: str, data: Sequence[Path]) -> None:

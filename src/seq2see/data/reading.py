@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from seq2see.data.lines import (
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
 from seq2see.data.remembered import format_like
+from seq2see.data.standard_input import STDIN_FILE
 from seq2see.data.table import Format, Rows, TableFormat
 from seq2see.data.values import beside, located
 from seq2see.errors import DataError
@@ -241,6 +243,10 @@ def check_paths(
     paths: Sequence[Path], columns: Columns, table: TableOptions = _NO_OPTIONS, *, label: str | None = None
 ) -> None:
     """DataError for an unsupported number or combination of files, and for columns of parallel files."""
+    if len(paths) > 1:
+        for path in paths:
+            if path != STDIN_FILE and not os.path.exists(path):
+                read_content(path)  # which raises the error for a missing file
     where = " ".join(map(str, paths))
     if columns == "target" and len(paths) != 1:
         raise DataError(f"a language model needs 1 text file, found {len(paths)}", where=where, fix="name one file")
