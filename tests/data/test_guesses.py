@@ -64,6 +64,20 @@ def test_no_other_columns_are_offered_where_a_few_lines_lack_one(tmp_path: Path)
     assert "fix: name one of the list: --source or --target form.1, or remove the line" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("forms.jsonl", lines_of({"lemma": "a", "tags": "V", "form": "b"}, {"lemma": " ", "tags": "", "form": "b"})),
+        ("forms.csv", "lemma,tags,form\na,V,b\nc,N,d\n ,,e\n"),
+    ],
+)
+def test_several_empty_sources_are_named_in_one(name: str, content: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"the source \(lemma, tags\) is empty\n    fix: add a source \(lemma, tags\) or"
+    ):
+        read(tmp_path, content, name, table=TableOptions(("lemma", "tags"), "form"))
+
+
 def test_the_keys_of_nested_texts_are_offered_and_work(tmp_path: Path) -> None:
     rows = [{"id": n, "entry": {"word_": f"a{n}", "say": f"b{n}"}, "meta": {"src": "web"}} for n in range(6)]
     with pytest.raises(DataError) as error:

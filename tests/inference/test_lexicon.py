@@ -82,3 +82,15 @@ def test_a_lexicon_for_a_language_model_and_a_missing_file_are_refused(
     )
     with pytest.raises(ConfigError, match="language model"):
         Lexicon([], writer)
+
+
+def test_the_fix_for_invalid_lines_makes_a_lexicon_that_is_read(
+    tiny_run: Path, lexicon: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lexicon.write_text(lexicon.read_text() + "\tfour\n")
+    words = ["predict", str(tiny_run), "abc", "--device", "cpu", "--lexicon"]
+    assert cli.run([*words, str(lexicon)]) == 2
+    command = capsys.readouterr().err.rpartition("make a copy without them: ")[2].split()
+    assert cli.run(command[1:]) == 0
+    assert cli.run([*words, command[-1]]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "one"

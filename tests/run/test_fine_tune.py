@@ -281,6 +281,16 @@ def test_without_its_run_a_joint_vocabulary_is_still_known_where_sources_are_cut
     assert (text["joint"], text["truncate"]) == (True, 5)
 
 
+def test_a_model_of_one_text_reads_one_column(bases: Callable[[str], Path], tmp_path: Path) -> None:
+    (table := tmp_path / "forms.csv").write_text("lemma,tags,form\n" + "abc,V;PL,cba\nde,N;SG,ed\n" * 9)
+    start = {"training.start_from": str(bases("attention"))}
+    with pytest.raises(ConfigError, match="reads 1 source column, found 2") as caught:
+        seq2see.train(table, out=tmp_path / "new", settings=TINY | start, quiet=True)
+    assert caught.value.fix == "choose one: --source lemma --target form"
+    columns = {"data.source": ["lemma"], "data.target": "form"}
+    seq2see.train(table, out=tmp_path / "new", settings=TINY | start | columns, quiet=True)
+
+
 def tensors_of(run: Path) -> dict[str, np.ndarray]:
     return load_checkpoint(run / "checkpoints").tensors
 

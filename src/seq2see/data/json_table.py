@@ -80,7 +80,8 @@ class JsonFormat:
         target = "" if goal is None else _text_at(value, goal, line)
         if self.target is not None:
             if self.source:
-                require_text(" ".join(texts), " and ".join(map(path_name, self.source)), line)
+                names = ", ".join(map(path_name, self.source))
+                require_text(" ".join(texts), names if len(self.source) == 1 else f"source ({names})", line)
             require_text(target, path_name(self.target), line)
         if len(texts) > 1:
             texts = [" ".join(text.split()) if "\t" in text else text for text in texts]
@@ -91,7 +92,7 @@ class JsonFormat:
         is_usual = self.source in ((), (("source",),)) and self.target in (None, ("target",))
         if is_usual and not self.extra:
             return ""
-        sides = [f"{' and '.join(map(path_name, self.source))} as source"] if self.source else []
+        sides = [f"{listed(map(path_name, self.source))} as source"] if self.source else []
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
         said = f"{self.kind}; {', '.join(sides)}"
         if self.unused:

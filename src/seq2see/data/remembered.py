@@ -16,6 +16,7 @@ from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.table import Format, TableFormat
 from seq2see.errors import DataError
+from seq2see.printable import listed
 
 _FEW_LINES = 5
 """Lines from which a delimiter that divides all of them is not there by chance."""
@@ -108,7 +109,7 @@ def renamed(
             format_of(head, own.over(options.over(known)), error.where, columns=columns, has_target=has_target)
             fix = f"if these are the same, name them: {' '.join(flags_of(own))}; or rename them in the file"
     kind = "key" if error.what.startswith("unknown key") else "column"
-    called = f"{kind}{'s' if len(lost) > 1 else ''} {' and '.join(lost)}"
+    called = f"{kind}{'s' if len(lost) > 1 else ''} {listed(lost)}"
     what = f"has no {called}, which the model was trained on; found {', '.join(error.names)}"
     return UnknownColumnError(what, where=error.where, fix=fix, names=error.names)
 

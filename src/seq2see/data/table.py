@@ -211,7 +211,7 @@ class TableFormat:
         target = "" if self.target is None else cells[self.target]
         if self.target is not None:
             if self.source:
-                require_text(" ".join(parts), " and ".join(self.called(each, "source") for each in self.source), line)
+                require_text(" ".join(parts), self.all_sources(), line)
             require_text(target, self.called(self.target, "target"), line)
         return Row("\t".join(parts), target, tuple(cells[index] for index in self.extra))
 
@@ -224,6 +224,12 @@ class TableFormat:
         return "keep only the columns of the other lines"
 
     # --- what it is ---
+
+    def all_sources(self) -> str:
+        """The names of the source columns for messages."""
+        if len(self.source) == 1:
+            return self.called(self.source[0], "source")
+        return f"source ({', '.join(map(self.called, self.source))})"
 
     def called(self, index: int, side: str = "") -> str:
         """The name of a column for messages."""

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from seq2see.data import Pair, read_pairs
-from seq2see.errors import ConfigError
+from seq2see.data.advice import new_file, quoted_path
+from seq2see.data.options import flags_of
+from seq2see.errors import ConfigError, DataError
 from seq2see.inference.options import NO_CONSTRAINTS
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.requests import Request
@@ -31,7 +33,16 @@ class Lexicon:
     @classmethod
     def of_file(cls, path: Path, model: Predictor) -> Lexicon:
         """That of a file of pairs, in the columns that the model was trained on. DataError for an invalid one."""
-        return cls(read_pairs([path], known=model.table, may_rename=True).pairs, model)
+        try:
+            pairs = read_pairs([path], known=model.table, may_rename=True).pairs
+        except DataError as error:
+            if "--skip-bad" not in error.fix:
+                raise
+            words = ["seq2see check", quoted_path(str(path)), *flags_of(model.table), "--fix -o"]
+            copy = quoted_path(new_file(str(path), "-clean.tsv"))
+            fix = f"correct them, or make a copy without them: {' '.join(words)} {copy}"
+            raise DataError(error.what, where=error.where, fix=fix) from None
+        return cls(pairs, model)
 
     def answer(self, text: str, n_best: int) -> Prediction | None:
         """What the lexicon has for a text, at most `n_best` answers; None for an unknown text."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from seq2see.config import Config, option
 from seq2see.data import Examples, Pair
+from seq2see.data.options import TableOptions, flags_of
 from seq2see.errors import CheckpointError, ConfigError
 from seq2see.inference.loading import members_of
 from seq2see.inference.notes import Seen
@@ -200,6 +201,15 @@ def is_set(key: str, config: Config, given: Collection[str]) -> bool:
 # --- extended --------------------------------------------------------------------------------------------------------
 
 
+def require_same_columns(pretrained: Pretrained, columns: TableOptions) -> None:
+    """ConfigError for a table of which several columns are the source, if the model reads one text."""
+    source, number = pretrained.codecs[0], len(columns.source)
+    if source and not isinstance(source.tokenizer, Fields) and number > 1:
+        one = replace(columns, source=columns.source[:1], names=())
+        fix = f"choose one: {' '.join(flags_of(one))}"
+        raise ConfigError(f"the model reads 1 source column, found {number}", where="--source", fix=fix)
+
+
 def extended_codecs(pretrained: Pretrained, options: TextOptions, pairs: Sequence[Pair]) -> Codecs:
     """The codecs extended by the tokens of the pairs."""
 
@@ -306,13 +316,18 @@ def count_of(count: int) -> str:
     return f"{count:,} token{'' if count == 1 else 's'}"
 
 
+def shown_value(value: object) -> str:
+    """The value of an option for the terminal."""
+    return "not set" if value is None else str(value)
+
+
 def options_line(pretrained: Pretrained, config: Config) -> list[str]:
     """The training options that differ from those of the model's run, as a list of one line or none."""
     if not pretrained.config:
         return []
     changes = option_changes(pretrained.config, config)
     changed = [
-        f"{key.removeprefix('training.')} {now} (was {before})"
+        f"{key.removeprefix('training.')} {shown_value(now)} (was {shown_value(before)})"
         for key, (before, now) in changes.items()
         if key.startswith("training.") and key != "training.start_from" and now != "auto"
     ]

@@ -16,6 +16,7 @@ from seq2see.data.balance import balanced
 from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.distortion import with_distorted_pictures
 from seq2see.data.length_limit import truncated_lines
+from seq2see.data.options import known_from
 from seq2see.data.source_record import NO_SOURCES, SourceRecord
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
@@ -24,7 +25,7 @@ from seq2see.model import build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.embeddings import read_embeddings, with_width
-from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines
+from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, require_same_columns
 from seq2see.run.model_choice import MOST_ALIGNED, choose_model
 from seq2see.run.pairs import (
     RunData,
@@ -192,6 +193,7 @@ def from_texts(
     text = data.text
     data = without_long_pairs(data, limit_of(config.data.longest, text, codecs))
     if pretrained:
+        require_same_columns(pretrained, known_from(data.columns))
         codecs = extended_codecs(pretrained, text, data.train)
     if codecs:
         examples = Examples.encode(data.train, *codecs)
