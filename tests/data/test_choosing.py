@@ -138,6 +138,17 @@ def test_a_header_without_the_known_columns_is_refused_with_the_likely_ones(
     assert texts(TableOptions(source=source)) == [pair[0] for pair in found]
 
 
+def test_as_many_other_columns_are_offered_in_their_order(tmp_path: Path) -> None:
+    sources = ("lemma", "features", "language")
+    known = TableOptions(source=sources, target="form", names=(*sources, "form", "comment"))
+    content = "word,tags,lang,inflected\nsee,V;PST,en,saw\n"
+    with pytest.raises(DataError, match="has no columns lemma, features, language and form") as caught:
+        read(tmp_path, content, known=known)
+    assert "--source word,tags,lang --target inflected;" in caught.value.fix
+    table = TableOptions(source=("word", "tags", "lang"), target="inflected")
+    assert read(tmp_path, content, known=known, table=table) == [("see\tV;PST\ten", "saw")]
+
+
 def test_where_no_columns_are_likely_those_that_are_needed_are_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column features") as caught:
         read(tmp_path, named("lemma,form", "see{n},saw{n}"), known=KNOWN)

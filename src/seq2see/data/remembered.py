@@ -122,6 +122,8 @@ def _likely(wanted: Sequence[str], known: TableOptions, names: Sequence[str], gu
         candidates = [name] if name in names else get_close_matches(name, free, n=1)
         if len(names) == len(known.names) and name in known.names:
             candidates.append(names[known.names.index(name)])
+        elif len(names) == len(wanted):
+            candidates.append(names[place])
         candidates += guess[place : place + 1]
         likely = next((each for each in candidates if each == name or each in free), None)
         if likely is None:
