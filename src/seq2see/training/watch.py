@@ -196,7 +196,7 @@ def lengths(answers: Sequence[DevAnswer], longer: str = "") -> Diagnosis | None:
         in_words(
             longer,
             "check for truncated or joined targets (seq2see check: lengths)",
-            f"in seq2see predict, {'--min-ratio, --beam 5 --length-penalty 1' if too == 'short' else '--max-ratio'}",
+            f"in seq2see predict, {'a --min-ratio, or --beam 5 --length-penalty 1' if too == 'short' else 'a --max-ratio'}",
         ),
     )
 
