@@ -189,14 +189,15 @@ def lengths(answers: Sequence[DevAnswer], longer: str = "") -> Diagnosis | None:
     ratio = sum(len(each.tokens) for each in answers) / expected
     if MIN_LENGTH_RATIO <= ratio <= MAX_LENGTH_RATIO:
         return None
-    too = "short" if ratio < MIN_LENGTH_RATIO else "long"
+    is_short = ratio < MIN_LENGTH_RATIO
+    limits = "a --min-ratio, or --beam 5 --length-penalty 1" if is_short else "a --max-ratio"
     return Diagnosis(
         "lengths",
-        f"dev answers are too {too}: {ratio:.2f} tokens for each token of the targets",
+        f"dev answers are too {'short' if is_short else 'long'}: {ratio:.2f} tokens for each token of the targets",
         in_words(
             longer,
             "check for truncated or joined targets (seq2see check: lengths)",
-            f"in seq2see predict, {'a --min-ratio, or --beam 5 --length-penalty 1' if too == 'short' else 'a --max-ratio'}",
+            f"in seq2see predict, {limits}",
         ),
     )
 
