@@ -85,5 +85,5 @@ def test_what_is_not_there_is_refused(
         seq2see.train(table, out=tmp_path / "run", settings=given(tiny_settings, **more), quiet=True)
     assert caught.value.where == where
     if more.get("data.balance") == 3:
-        assert caught.value.fix == "name one of word and language"
+        assert caught.value.fix == "give one of word and language"
     assert not (tmp_path / "run").exists()

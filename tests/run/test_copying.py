@@ -72,6 +72,7 @@ MAILS = [
         ({"text.target": "unigram"}, False),
         ({"model.copy": False}, False),
         ({"text.source": "words", "text.target": "words"}, False),
+        ({"text.case": "fold"}, False),
     ],
     ids=str,
 )

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 import seq2see
+from seq2see.benchmark import bench_run
 from seq2see.config import make_config
 from seq2see.doctor import clean
 from seq2see.errors import ConfigError, DataError
@@ -23,6 +24,7 @@ from seq2see.pages.report import write_report
 from seq2see.pictures import save_attention
 from seq2see.pictures.attention import Attention
 from seq2see.run.folder import stored_config
+from seq2see.run.pairs import read_run_data
 from seq2see.run.train import train
 
 Image = pytest.importorskip("PIL.Image")
@@ -59,14 +61,35 @@ def test_bad_pictures_are_skipped_if_asked_and_left_out_of_a_clean_copy(pictures
         assert expected in said.getvalue()
     model = seq2see.load(tmp_path / "run")
     found = read_for(model, [table], skip_bad=True)
-    assert (len(found.pairs), found.skipped) == (40, 2)
+    assert (len(found.pairs), found.skipped) == (40, 0)
+    assert found.unreadable.startswith("skipped 2 pairs with a picture or series that can't be read, first ")
+    data = read_run_data(tmp_path / "run", has_source=True, fix="")
+    assert (len(data.train), len(data.dev)) == (40, 40)
+    assert len(bench_run(tmp_path / "run", threads=[1], seconds=0.001)) > 1
     (bad := tmp_path / "bad.tsv").write_text(f"{damaged}\tup\n")
     with pytest.raises(DataError, match="damaged"):
         read_for(model, [bad], skip_bad=True)
+    with pytest.raises(DataError, match="damaged"):
+        clean([bad], tmp_path / "clean.tsv")
     result = clean([table], tmp_path / "clean.tsv", keep_duplicates=True)
     assert result.left_out == {"unreadable": 2}
     assert result.pairs == 40
     seq2see.train(tmp_path / "clean.tsv", out=tmp_path / "clean", settings=settings, quiet=True)
+
+
+def test_texts_that_begin_like_series_are_kept_in_a_clean_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2see.doctor.rows.BLOCK_BYTES", 400)
+    table = tmp_path / "lists.tsv"
+    table.write_text("".join([*(f"[{n}, 2]\tlist {n}\n" for n in range(90)), *(f"a{n}\ttext {n}\n" for n in range(9))]))
+    assert clean([table], tmp_path / "clean.tsv").pairs == 99
+
+
+def test_folds_have_no_pictures_that_cannot_be_read(pictures: Path, tmp_path: Path) -> None:
+    good = [f"{pictures / f'{number}.png'}\tup {number}\n" for number in range(30)]
+    (table := tmp_path / "train.tsv").write_text("".join([f"{tmp_path / 'none.png'}\tup\n", *good]))
+    settings = {**SETTINGS, "training.max_updates": 2, "data.skip_bad": True}
+    found = seq2see.cross_validate(table, out=tmp_path / "cross", folds=2, settings=settings, quiet=True)
+    assert found is not None and found.pooled.count == 30
 
 
 @pytest.fixture(scope="module")

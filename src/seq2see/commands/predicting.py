@@ -262,4 +262,6 @@ def given_pairs(model: Predictor, files: Sequence[str], table: TableOptions, *, 
         say(f"{' '.join(files)}: {said}")
     if found.skipped:
         say(f"skipped {counted(found.skipped, 'invalid line')}")
+    if found.unreadable:
+        say(found.unreadable)
     return found.pairs

@@ -91,7 +91,7 @@ def grouping_of(
         what = f"must be a field of the sources, 1 to {num} here, not {asked}" if num > 1 else ONE_FIELD
         fix = "leave it out: a field is chosen by how many values it has"
         if where != "data.group":
-            fix = f"name one of {listed(known)}" if num > 1 else "leave it out"
+            fix = f"give one of {listed(names or map(str, range(1, num + 1)))}" if num > 1 else "leave it out"
         raise ConfigError(what, where=where, fix=fix)
     if num == 1:
         return Grouping(case=case)

@@ -63,7 +63,8 @@ class PairFile:
 
     `problems` are the first few skipped lines; `num_not_normalized` counts the pairs with a side that is not in NFC.
     `labels` is the content of the additional column, one per pair, if one was requested, and `extra` that of the
-    others. `format` is how the file was read; parallel files have none.
+    others. `format` is how the file was read; parallel files have none. `unreadable` says which pairs were left out,
+    since their pictures or series can't be read.
     """
 
     pairs: list[Pair]
@@ -73,6 +74,7 @@ class PairFile:
     labels: tuple[str, ...] = ()
     extra: tuple[tuple[str, ...], ...] = ()
     format: Format | None = None
+    unreadable: str = ""
 
 
 @contextlib.contextmanager

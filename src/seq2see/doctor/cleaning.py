@@ -13,21 +13,20 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, cast
 
 from seq2see.data.options import TableOptions
 from seq2see.data.reading import gc_paused
-from seq2see.data.values import beside, error_of, kinds_of, moved
+from seq2see.data.values import beside, error_of, kinds_in, moved
 from seq2see.doctor import characters
+from seq2see.doctor.columns import with_installed
 from seq2see.doctor.diagnosed import diagnosed
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import flush, replacing, require_place
-from seq2see.text.choice import reason_for_values
-from seq2see.text.fields import ValueUnit, columns_of
+from seq2see.text.fields import ValueUnit
 
 _BLANKS = re.compile("  +")
 
@@ -122,7 +121,7 @@ def clean(
     faults, changed, left_out = Faults(), Counter[str](), Counter[str]()
     seen: set[bytes] = set()
     num_pairs = num_valid = 0
-    kinds: dict[int, ValueUnit] | None = None
+    kinds, first_unreadable = value_kinds(files), None
     with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
@@ -130,10 +129,10 @@ def clean(
             for block in files.blocks(faults):
                 lines = []
                 num_valid += len(block.sources)
-                if kinds is None:
-                    kinds = value_kinds(block.sources, files.num_fields)
                 for given, target, line_number in zip(block.sources, block.targets, block.lines.tolist(), strict=True):
-                    if kinds and error_of(kinds, beside(given, files.paths[0].parent), files.origin(line_number)):
+                    place = files.origin(line_number)
+                    if kinds and (error := error_of(kinds, beside(given, files.paths[0].parent), place)):
+                        first_unreadable = first_unreadable or error
                         left_out["unreadable"] += 1
                         continue
                     source = moved(given, files.paths[0].parent, output.parent)
@@ -152,6 +151,8 @@ def clean(
                     lines.append(line)
                 file.writelines(lines)
                 num_pairs += len(lines)
+        if first_unreadable and not num_pairs:
+            raise first_unreadable
         _require_whole(faults, files, num_valid, num_pairs)
         flush(part)
     left_out["unusable"] = faults.unusable
@@ -165,12 +166,16 @@ def clean(
     )
 
 
-def value_kinds(sources: Sequence[str], num_fields: int) -> dict[int, ValueUnit]:
-    """The fields that name pictures or series, by their index; without Pillow, pictures are not looked at."""
-    columns = columns_of(sources, num_fields) if num_fields > 1 else [sources]
-    found = [reason_for_values(column) for column in columns]
-    kinds = kinds_of([unit[0] if unit else "" for unit in found])
-    return kinds if find_spec("PIL") else {index: kind for index, kind in kinds.items() if kind != "picture"}
+def value_kinds(files: PairSource) -> dict[int, ValueUnit]:
+    """The fields that name pictures or series in all lines, by index; without Pillow, pictures are not looked at."""
+    kinds: dict[int, ValueUnit] | None = None
+    for block in files.blocks(Faults()):
+        if block.sources:
+            own = kinds_in(block.sources)
+            kinds = own if kinds is None else {index: kind for index, kind in kinds.items() if own.get(index) == kind}
+            if not kinds:
+                break
+    return with_installed(kinds or {})
 
 
 def _header_of(files: PairSource) -> str:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.data.values import located, read_values
+from seq2see.data.values import kinds_of, located, read_values
 from seq2see.doctor.characters import visible
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
@@ -19,7 +19,7 @@ from seq2see.doctor.rows import Faults
 from seq2see.doctor.side_statistics import SideStatistics
 from seq2see.errors import DataError
 from seq2see.printable import quoted
-from seq2see.text.fields import VALUE_UNITS, ValueUnit, fields_of, is_value_unit
+from seq2see.text.fields import VALUE_UNITS, ValueUnit, fields_of
 
 MOSTLY = 0.9
 """Share of the texts of a column that have to be names of files."""
@@ -53,11 +53,14 @@ def names_of_files(side: SideStatistics) -> str:
     return ", ".join(f"{number:,} {extension}" for extension, number in side.extensions.most_common(4))
 
 
+def with_installed(kinds: Mapping[int, ValueUnit]) -> dict[int, ValueUnit]:
+    """The kinds of fields that can be read here: without Pillow, pictures can't."""
+    return {at: kind for at, kind in kinds.items() if kind != "picture" or find_spec("PIL") is not None}
+
+
 def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
     """Pictures (where Pillow is installed) and series that can't be read, by the column that names them."""
-    kinds: dict[int, ValueUnit] = {at: unit for at, unit in enumerate(units[:-1]) if is_value_unit(unit)}
-    if find_spec("PIL") is None:
-        kinds = {at: kind for at, kind in kinds.items() if kind != "picture"}
+    kinds = with_installed(kinds_of(units[:-1]))
     if not kinds:
         return
     counts = Counter[int]()

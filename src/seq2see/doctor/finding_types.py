@@ -127,7 +127,8 @@ FINDING_TYPES: dict[str, FindingType] = {
         "error",
         "texts",
         "The picture or series that a source names can't be read.",
-        "correct the names, which are relative to the folder of the table, or leave these lines out",
+        "correct the names, which are relative to the folder of the table, or leave these lines out (--skip-bad in "
+        "training; check --fix)",
     ),
     "file-names": FindingType(
         "warning",

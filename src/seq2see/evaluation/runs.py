@@ -118,6 +118,8 @@ def evaluate_runs(
             found = read_for(model, files, table=table, label=request.label, skip_bad=skip_bad)
             if say is not None and found.format is not None and (said := found.format.describe()):
                 say(f"{' '.join(map(str, files))}: {said}")
+            if say is not None and found.unreadable:
+                say(found.unreadable)
             require_known_targets(model, found.pairs)
         configs.append(config_of(members[0]))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels))

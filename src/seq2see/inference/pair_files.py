@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
-from typing import Any
 
 from seq2see.data import Pair, PairFile, read_pairs
 from seq2see.data.given import PairData, paths_or_pairs
@@ -13,7 +13,7 @@ from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.remembered import num_fields
 from seq2see.data.table import TableFormat
-from seq2see.data.values import error_of, kinds_of
+from seq2see.data.values import kinds_of, readable, unreadable_line
 from seq2see.errors import DataError
 from seq2see.inference.predictor import Predictor
 from seq2see.text import FIELD_BREAK, Fields, Values
@@ -40,26 +40,18 @@ def read_for(
 
 
 def without_unreadable(model: Predictor, found: PairFile) -> PairFile:
-    """Without pairs whose pictures or series can't be read, which are counted. DataError if there are only such."""
+    """Without pairs whose pictures or series can't be read, which are noted. DataError if there are only such."""
     tokenizer = model.source_codec and model.source_codec.tokenizer
     parts = tokenizer.parts if isinstance(tokenizer, Fields) else ()
-    kinds = kinds_of([part.kind if isinstance(part, Values) else "" for part in parts])
-    if not kinds:
+    kept, errors = readable(kinds_of([part.kind if isinstance(part, Values) else "" for part in parts]), found.pairs)
+    if not errors:
         return found
-    errors = [error_of(kinds, pair.source, pair.origin) for pair in found.pairs]
-    first = next(filter(None, errors), None)
-    if first is not None and None not in errors:
-        raise first
-
-    def kept(each: Iterable[Any]) -> Iterator[Any]:
-        return (one for one, error in zip(each, errors, strict=False) if error is None)
-
     return replace(
         found,
-        pairs=list(kept(found.pairs)),
-        labels=tuple(kept(found.labels)),
-        extra=tuple(kept(found.extra)),
-        skipped=found.skipped + len(errors) - errors.count(None),
+        pairs=list(compress(found.pairs, kept)),
+        labels=tuple(compress(found.labels, kept)),
+        extra=tuple(compress(found.extra, kept)),
+        unreadable=unreadable_line(errors),
     )
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
-from seq2see.data.values import error_of, kinds_of
+from seq2see.data.values import kinds_in, kinds_of, readable, unreadable_line
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.printable import listed, quoted
@@ -199,11 +200,19 @@ def read_data(
         words = [*map(quoted, config.data.train), *flags_of(table)]
         more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
+    kinds: Mapping[int, ValueUnit] = {}
+    if has_source and config.data.skip_bad:
+        units = config.text.source
+        kinds = kinds_in([pair.source for pair in train]) if units is None else kinds_of(units)
+        train, skipped = without_unreadable(kinds, train, "train")
+        notes += skipped
     sources = [pair.source for pair in train]
     names = chosen.get("source", config.data.source)
     grouping = grouping_of(config.data.group, sources, names, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
+        dev, skipped = without_unreadable(kinds, dev, "dev")
+        notes += skipped
         notes.insert(0, f"data: {counted(len(train), 'pair')} to train on, {counted(len(dev), 'dev pair')}")
         by_source = Grouping(case=config.text.case)
         trained = set(map(by_source.key, train))
@@ -239,38 +248,24 @@ def from_here(path: str) -> Path:
     return Path(path)
 
 
-def with_units(data: RunData, config: Config, *, has_source: bool) -> RunData:
+def with_units(data: RunData, options: TextOptions, *, has_source: bool) -> RunData:
     """The data with the units of their texts, and with notes on them. ConfigError for conflicting options.
 
-    A prepared corpus has its own. With data.skip_bad, pairs whose pictures or series can't be read are left out.
+    A prepared corpus has its own.
     """
     if data.corpus or data.text is not None:
         return data
     sources = [pair.source for pair in data.train] if has_source else None
-    text, lines = choose_text(config.text, sources, [pair.target or "" for pair in data.train])
-    data = replace(data, text=text, notes=[*data.notes, *lines])
-    kinds = kinds_of(text.source) if isinstance(text.source, tuple) else {}
-    if not kinds or not config.data.skip_bad:
-        return data
-    (train, train_notes), (dev, dev_notes) = (
-        without_unreadable(kinds, pairs, name) for name, pairs in (("train", data.train), ("dev", data.dev))
-    )
-    return replace(data, train=train, dev=dev, notes=[*data.notes, *train_notes, *dev_notes])
+    text, lines = choose_text(options, sources, [pair.target or "" for pair in data.train])
+    return replace(data, text=text, notes=[*data.notes, *lines])
 
 
 def without_unreadable(
     kinds: Mapping[int, ValueUnit], pairs: Sequence[Pair], name: str
 ) -> tuple[list[Pair], list[str]]:
-    """The pairs whose pictures and series can be read, and a line on the others. DataError if there are only such."""
-    errors = [error_of(kinds, pair.source, pair.origin) for pair in pairs]
-    kept = [pair for pair, error in zip(pairs, errors, strict=True) if error is None]
-    found = [error for error in errors if error is not None]
-    if not found:
-        return kept, []
-    if not kept:
-        raise found[0]
-    first = f"first {found[0].where}: {found[0].what}"
-    return kept, [f"{name}: skipped {counted(len(found), 'pair')} with a picture or series that can't be read, {first}"]
+    """The pairs whose fields of these kinds can be read, and a line on the others. DataError if there are only such."""
+    kept, errors = readable(kinds, pairs)
+    return list(compress(pairs, kept)), [f"{name}: {unreadable_line(errors)}"] if errors else []
 
 
 def split_seed_of(config: Config) -> int:

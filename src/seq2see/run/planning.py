@@ -89,7 +89,9 @@ def plan_run(
     also = read_unpaired(config, has_source=has_source) if codecs is None else []
     is_new = codecs is None
     needs_vectors = codecs is None or config.training.freeze_embeddings
-    data = with_units(data or read_data(config, pairs, dev_pairs, has_source=has_source), config, has_source=has_source)
+    data = with_units(
+        data or read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source
+    )
     config = replace(config, data=data.settled(config.data))
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
@@ -114,7 +116,7 @@ def plan_run(
         model_notes.append("note: a transducer, which often suits few pairs, can't be trained on a prepared corpus")
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
-    elif model.copy and is_new and not pretrained:
+    elif model.copy and is_new and not pretrained and not corpus:
         model_notes += copying_lines(text, codecs, examples)
     embedded = read_embeddings(config.training, codecs) if needs_vectors else []
     if embedded:

@@ -124,7 +124,7 @@ def choose_training(
     is_penalized = metric == "loss" or (metric != "exact_match" and not traits.can_match)
     if asked and not has_penalty:
         what = "has no effect on a language model or a transducer"
-        raise ConfigError(what, where="training.choose_length_penalty", fix="leave it out")
+        raise ConfigError(what, where="training.choose_length_penalty", fix="set it to false")
     filled = replace(
         options,
         rate=options.rate or usual_rate,
