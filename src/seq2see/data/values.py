@@ -30,7 +30,6 @@ from seq2see.console import counted
 from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codec, Fields, Values
-from seq2see.text.choice import reason_for_values
 from seq2see.text.fields import (
     ARRAYS,
     MAX_WIDTH,
@@ -281,6 +280,8 @@ def kinds_of(units: str | Sequence[str]) -> dict[int, ValueUnit]:
 
 def kinds_in(sources: Sequence[str]) -> dict[int, ValueUnit]:
     """The fields of these sources that name pictures or series in all of them, by their index."""
+    from seq2see.text.choice import reason_for_values  # only here: an answer chooses no units
+
     number = num_fields(sources)
     found = map(reason_for_values, columns_of(sources, number) if number > 1 else [sources])
     return kinds_of([reason[0] if reason else "" for reason in found])
