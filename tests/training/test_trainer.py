@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from seq2see.console import counted
 from seq2see.data import Examples, collate, copies
 from seq2see.errors import UserError
 from seq2see.model import ModelOptions, Sizes, build, resolve
@@ -183,7 +184,7 @@ def test_patience(patience):
     recorder = Recorder([0.1, 0.2, 0.1, 0.1, 0.1, 0.9])
     finished = new_trainer(recorder, max_updates=100, patience=patience).run()
     assert finished.update == 4 + 2 * patience
-    assert finished.reason == f"no improvement for {patience} evaluations"
+    assert finished.reason == f"no improvement for {counted(patience, 'evaluation')}"
     assert finished.best_update == 4
 
 

@@ -30,8 +30,8 @@ def align(
 
     `Prediction.alignment` makes pairs of positions of them. A transducer aligns as in training, by the most probable
     monotonic alignment. Tokens that aren't in the target vocabulary are aligned as `<unk>`, with an UnknownTextWarning.
-    A pair that can't be read has no tokens, and its `error` says why; with `strict` it raises
-    DataError. ConfigError for a model without attention and for an ensemble.
+    A pair that can't be read has no tokens, and its `error` says why; with `strict` it raises DataError. ConfigError
+    for a model without attention and for an ensemble.
     """
     options = options or BatchOptions()
     if not model.has_attention:
