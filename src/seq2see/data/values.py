@@ -15,7 +15,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -26,7 +26,6 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.blueprint import FIELD_BREAK, VALUE, cells_of, num_cells
-from seq2see.console import counted
 from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codec, Fields, Values
@@ -35,17 +34,13 @@ from seq2see.text.fields import (
     MAX_WIDTH,
     PICTURES,
     ValueUnit,
-    columns_of,
     fields_of,
-    is_value_unit,
-    num_fields,
 )
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from seq2see.data.distortion import Distortion
-    from seq2see.data.pairs import Pair
 
 Array = npt.NDArray[Any]
 
@@ -270,51 +265,6 @@ def read_values(kind: ValueUnit, text: str, place: str, *, channels: int = 3) ->
     if not np.isfinite(array).all():
         raise DataError(f"a series has values that are not finite: {name!r:.80}", where=place, fix="replace them")
     return array.astype(np.float32)
-
-
-def kinds_of(units: str | Sequence[str]) -> dict[int, ValueUnit]:
-    """The fields of these units that are numbers, by their index."""
-    fields = [units] if isinstance(units, str) else units
-    return {index: unit for index, unit in enumerate(fields) if is_value_unit(unit)}
-
-
-def kinds_in(sources: Sequence[str]) -> dict[int, ValueUnit]:
-    """The fields of these sources that name pictures or series in all of them, by their index."""
-    from seq2see.text.choice import reason_for_values  # only here: an answer chooses no units
-
-    number = num_fields(sources)
-    found = map(reason_for_values, columns_of(sources, number) if number > 1 else [sources])
-    return kinds_of([reason[0] if reason else "" for reason in found])
-
-
-def error_of(kinds: Mapping[int, ValueUnit], source: str, place: str) -> DataError | None:
-    """Why the first field of these kinds that can't be read can't be; None if all can, or are empty or missing."""
-    fields = fields_of(source)
-    try:
-        for index, kind in kinds.items():
-            if index < len(fields) and fields[index].strip():
-                read_values(kind, fields[index], place)
-    except DataError as error:
-        return error
-    return None
-
-
-def readable(kinds: Mapping[int, ValueUnit], pairs: Sequence[Pair]) -> tuple[list[bool], list[DataError]]:
-    """Whether the fields of these kinds can be read, pair by pair, and why those of the others can't.
-
-    DataError if there are only such.
-    """
-    errors = [error_of(kinds, pair.source, pair.origin) for pair in pairs] if kinds else [None] * len(pairs)
-    found = [error for error in errors if error is not None]
-    if found and len(found) == len(errors):
-        raise found[0]
-    return [error is None for error in errors], found
-
-
-def unreadable_line(errors: Sequence[DataError]) -> str:
-    """How many pairs were skipped since they can't be read, and the first of them."""
-    first = f"first {errors[0].where}: {errors[0].what}"
-    return f"skipped {counted(len(errors), 'pair')} with a picture or series that can't be read, {first}"
 
 
 def located(sources: list[str], folder: Path) -> list[str]:

@@ -19,7 +19,8 @@ from typing import IO, Any, cast
 
 from seq2see.data.options import TableOptions
 from seq2see.data.reading import gc_paused
-from seq2see.data.values import beside, error_of, kinds_in, moved
+from seq2see.data.unreadable import error_of, kinds_in
+from seq2see.data.values import beside, moved
 from seq2see.doctor import characters
 from seq2see.doctor.columns import with_installed
 from seq2see.doctor.diagnosed import diagnosed
@@ -121,7 +122,7 @@ def clean(
     faults, changed, left_out = Faults(), Counter[str](), Counter[str]()
     seen: set[bytes] = set()
     num_pairs = num_valid = 0
-    kinds, first_unreadable = value_kinds(files), None
+    kinds, folder, first_unreadable = value_kinds(files), files.paths[0].parent, None
     with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
@@ -130,12 +131,11 @@ def clean(
                 lines = []
                 num_valid += len(block.sources)
                 for given, target, line_number in zip(block.sources, block.targets, block.lines.tolist(), strict=True):
-                    place = files.origin(line_number)
-                    if kinds and (error := error_of(kinds, beside(given, files.paths[0].parent), place)):
+                    if kinds and (error := error_of(kinds, beside(given, folder), files.origin(line_number))):
                         first_unreadable = first_unreadable or error
                         left_out["unreadable"] += 1
                         continue
-                    source = moved(given, files.paths[0].parent, output.parent)
+                    source = moved(given, folder, output.parent)
                     fields = source.split("\t") if files.num_fields > 1 else [source]
                     cleaned = "\t".join([clean_text(field, changed) for field in fields])
                     line = f"{cleaned}\t{clean_text(target, changed)}\n"

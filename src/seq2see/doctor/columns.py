@@ -10,7 +10,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.data.values import kinds_of, located, read_values
+from seq2see.data.unreadable import kinds_of
+from seq2see.data.values import located, read_values
 from seq2see.doctor.characters import visible
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding

@@ -217,8 +217,8 @@ def unknown_lines(report: EvaluationReport) -> Iterator[str]:
     """Which targets the model can't write, and what that means for the scores."""
     unknown = [tokens for tokens in report.outputs.unknown if tokens]
     if unknown:
-        number = sum(map(len, unknown))
-        uncounted = "the unknown token doesn't" if number == 1 else f"the {number:,} unknown tokens don't"
+        num_tokens = sum(map(len, unknown))
+        uncounted = "the unknown token doesn't" if num_tokens == 1 else f"the {num_tokens:,} unknown tokens don't"
         predicted = "" if report.outputs.predictions is None else "they are never predicted, and "
         yield (
             f"note: {len(unknown):,} of {len(report.outputs.unknown):,} targets can't be written by this model, whose "

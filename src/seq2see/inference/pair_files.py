@@ -13,7 +13,6 @@ from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.remembered import num_fields
 from seq2see.data.table import TableFormat
-from seq2see.data.values import kinds_of, readable, unreadable_line
 from seq2see.errors import DataError
 from seq2see.inference.predictor import Predictor
 from seq2see.text import FIELD_BREAK, Fields, Values
@@ -41,6 +40,8 @@ def read_for(
 
 def without_unreadable(model: Predictor, found: PairFile) -> PairFile:
     """Without pairs whose pictures or series can't be read, which are noted. DataError if there are only such."""
+    from seq2see.data.unreadable import kinds_of, readable, unreadable_line  # only here: answers need none of it
+
     tokenizer = model.source_codec and model.source_codec.tokenizer
     parts = tokenizer.parts if isinstance(tokenizer, Fields) else ()
     kept, errors = readable(kinds_of([part.kind if isinstance(part, Values) else "" for part in parts]), found.pairs)

@@ -22,7 +22,7 @@ from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
-from seq2see.data.values import kinds_in, kinds_of, readable, unreadable_line
+from seq2see.data.unreadable import kinds_in, kinds_of, readable, unreadable_line
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.printable import listed, quoted
