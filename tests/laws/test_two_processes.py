@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -242,14 +243,23 @@ CHECKS: dict[str, Callable[[World], Any]] = {
 }
 
 
-def test_two_processes_are_one(tmp_path: Path) -> None:
+def checks_on_two_processes(folder: Path) -> subprocess.CompletedProcess[str]:
+    """This file as a script, which writes its results to the folder."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2"}
     environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, __file__, str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, __file__, str(folder)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_two_processes_are_one(tmp_path: Path) -> None:
+    done = checks_on_two_processes(tmp_path)
+    if done.returncode == -signal.SIGSEGV:
+        # Once in some hundred runs malloc fails in gloo's own thread (gloo_tcp_loop, PyTorch 2.13); valgrind's memcheck
+        # finds no invalid access in these checks. A crash that is ours comes again.
+        done = checks_on_two_processes(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     found, others = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     assert found["unpickled"] == others["unpickled"] == [], "processes send one another no pickles"
