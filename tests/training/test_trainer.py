@@ -516,6 +516,11 @@ def test_what_passes_is_not_said_and_what_is_there_at_the_end_is():
     assert warned_at([False] * 5 + [True]) == [(12, "same_answer")]
 
 
+def test_what_is_there_at_an_early_end_is_said():
+    assert warned_at([True] * 6, patience=1, warmup=0.6) == [(4, "same_answer")]
+    assert warned_at([True, False], patience=1, warmup=0.6) == []
+
+
 def test_overfitting_is_said_after_three_rises_of_the_dev_loss():
     """The first of the four evaluations that this takes may be the lowest of all."""
     trainer = new_trainer(Recorder(losses=[1.5, 1.0, 1.1, 1.2, 1.3, 1.4]), max_updates=12, rate=0.03, warmup=0.0)

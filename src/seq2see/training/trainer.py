@@ -353,26 +353,30 @@ class Trainer:
         point = EvaluationRecord(progress.loss_since / max(1, progress.tokens_since), metrics["loss"], score)
         progress.loss_since, progress.tokens_since = 0.0, 0
         progress.course = [*progress.course, list(point)][-NUM_RISES - 1 :]
-        if not should_diagnose(self.options, progress.update):
+        is_last = progress.update == self.max_updates or self._is_patience_over()
+        if not is_last and not should_diagnose(self.options, progress.update):
             return
         course = [EvaluationRecord(*values) for values in progress.course]
         found = list(diagnose(evaluation.answers, evaluation.unknown, course, self.setup))
         before, progress.suspected = progress.suspected, [each.kind for each in found]
         for kind, message, advice in found:
-            is_lasting = kind in before or kind not in TRANSIENT or progress.update == self.max_updates
+            is_lasting = kind in before or kind not in TRANSIENT or is_last
             if is_lasting and kind not in progress.warned:
                 progress.warned = [*progress.warned, kind]
                 self.callback(WarningIssued(progress.update, kind, message, advice))
 
     def _reason_to_stop(self) -> str:
-        progress, patience = self.progress, self.options.patience
         if self.world.sum(self.stop())[0]:
             return INTERRUPTED
-        if patience and progress.evaluations_without_better >= patience:
-            return f"no improvement for {counted(patience, 'evaluation')}"
-        if self.stop_when_perfect and progress.evaluations_without_mistake >= PERFECT_EVALUATIONS:
+        if self._is_patience_over():
+            return f"no improvement for {counted(self.progress.evaluations_without_better, 'evaluation')}"
+        if self.stop_when_perfect and self.progress.evaluations_without_mistake >= PERFECT_EVALUATIONS:
             return f"dev without a mistake {PERFECT_EVALUATIONS} times in a row"
         return ""
+
+    def _is_patience_over(self) -> bool:
+        patience = self.options.patience
+        return patience is not None and self.progress.evaluations_without_better >= patience
 
     def _tick(self) -> None:
         now = time.perf_counter()
