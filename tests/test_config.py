@@ -79,6 +79,7 @@ OTHER: dict[str, Any] = {
     "training.clip": 5.0,
     "training.coverage": 0.5,
     "training.guided_attention": 0.25,
+    "training.sample_alignments": True,
     "training.label_smoothing": 0.0,
     "training.evaluate_every": 4,
     "training.checkpoint_every": 2,

@@ -297,6 +297,13 @@ def test_tags_of_the_decoder_alone_are_left_out_for_models_without_soft_attentio
     assert [run.config.model.tags for run in made] == [None, "decoder"]
 
 
+def test_drawn_alignments_are_left_out_for_models_without_an_alignment(tmp_path: Path) -> None:
+    settings, said = {"training.sample_alignments": True}, list[str]()
+    made = plan_runs(["transducer", "plain"], tmp_path, seeds=1, settings=settings, say=said.append)
+    assert said == ["note: plain has no option training.sample_alignments=True; ignored"]
+    assert [run.config.training.sample_alignments for run in made] == [True, None]
+
+
 def test_losses_of_attention_are_left_out_for_models_without_it(tmp_path: Path) -> None:
     settings = {"training.guided_attention": 1.0, "training.coverage": 0.5}
     said: list[str] = []

@@ -127,11 +127,12 @@ def test_python_distills_as_the_command_does(teachers: Path, tmp_path: Path) -> 
 
 def test_the_number_of_updates_is_that_of_the_students_pairs(tmp_path: Path) -> None:
     settings = {"training.max_updates": 7, "training.rate": 0.5, "training.start_from": "x"}
-    teacher = make_config({}, settings | {"training.guided_attention": 0.0, "data.distortion": 0.5})
+    settings |= {"training.guided_attention": 0.0, "training.sample_alignments": True, "data.distortion": 0.5}
+    teacher = make_config({}, settings)
     columns = {"source": ("lemma", "tags"), "target": "form", "delimiter": "comma"}
     config = student_config(teacher, RunData([], [], [], columns=columns), tmp_path, {"training.seed": 3})
     assert config.training.max_updates is config.training.evaluate_every is config.training.start_from is None
-    assert config.training.guided_attention is None
+    assert config.training.guided_attention is config.training.sample_alignments is None
     assert config.data.distortion == 0.5
     assert (config.training.rate, config.training.seed) == (0.5, 3)
     assert (config.data.source, config.data.target, config.data.delimiter) == (("lemma", "tags"), "form", None)

@@ -18,6 +18,7 @@ import seq2see
 from seq2see.config import make_config
 from seq2see.data import Pair
 from seq2see.errors import CheckpointError, ConfigError
+from seq2see.run.folder import stored_config
 from seq2see.run.train import train
 from seq2see.storage.saved_model import load_model, write_packed
 from seq2see.text.alignment import STEP_TOKEN
@@ -168,6 +169,71 @@ def test_a_resumed_run_is_the_same(tmp_path: Path) -> None:
         train(config, tmp_path / folder, pairs=pairs[20:], dev_pairs=pairs[:20], resume=resume, device="cpu")
     one, other = ((tmp_path / folder / "model" / "model.safetensors").read_bytes() for folder in ("run", "whole"))
     assert one == other
+
+
+def ambiguous(number: int) -> list[tuple[str, str]]:
+    """Pairs whose alignment EM can't settle: all letters alike, with one sound fewer than letters."""
+    return [("a" * length, " ".join("A" * (length - 1))) for length in range(2, 8) for _ in range(number)]
+
+
+def test_another_alignment_is_read_in_every_epoch_and_a_resumed_run_goes_on_with_the_same(tmp_path: Path) -> None:
+    def weights(out: str, updates: int, **options: object) -> bytes:
+        settings = {**TINY, "training.max_updates": updates, "training.evaluate_every": 3, "training.batch_size": 6}
+        settings |= {"training.schedule": "constant", "training.warmup": 0.0}
+        sampled = {key: options.pop(key) for key in ("training.sample_alignments",) if key in options}
+        pairs = ambiguous(2)
+        seq2see.train(pairs, dev=pairs[:3], out=tmp_path / out, settings=settings | sampled, quiet=True, **options)
+        return (tmp_path / out / "checkpoints" / f"{updates:08}" / "state.safetensors").read_bytes()
+
+    whole = weights("whole", 6)
+    assert stored_config(tmp_path / "whole").training.sample_alignments is True
+    assert whole != weights("plain", 6, **{"training.sample_alignments": False})
+    weights("parts", 3)
+    assert weights("parts", 6, resume=True, allow_changes=True) == whole
+
+
+def test_only_few_pairs_are_aligned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {**TINY, "training.max_updates": 1}
+    for most, number in ((11, 2), (12, 2)):
+        monkeypatch.setattr("seq2see.run.recipe.MOST_SAMPLED", most)
+        out = tmp_path / str(most)
+        seq2see.train(ambiguous(number), dev=ambiguous(1), out=out, settings=settings, quiet=True)
+        assert stored_config(out).training.sample_alignments is (most == 12)
+    bpe = {"text.source": "bpe", "text.target": "bpe", "text.bpe_dropout": 0.1}
+    seq2see.train(PAIRS, dev=PAIRS[:20], out=tmp_path / "bpe", settings=settings | bpe, quiet=True)
+    assert stored_config(tmp_path / "bpe").training.sample_alignments is False
+
+
+def test_a_run_from_before_alignments_were_drawn_is_resumed_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "pairs.tsv"
+    data.write_text("".join(f"{source}\t{target}\n" for source, target in ambiguous(2)))
+    with monkeypatch.context() as before:
+        before.setattr("seq2see.run.planning.choose_sampling", lambda training, *_, **__: training)
+        settings = {**TINY, "training.max_updates": 1}
+        seq2see.train(data, dev=data, out=tmp_path / "run", settings=settings, quiet=True)
+    assert stored_config(tmp_path / "run").training.sample_alignments is None
+    how = {"resume": True, "allow_changes": True, "quiet": True}
+    for updates in (2, 3):
+        seq2see.train(data, dev=data, out=tmp_path / "run", settings={"training.max_updates": updates}, **how)
+        assert not stored_config(tmp_path / "run").training.sample_alignments
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model.name": "bidirectional"}, "has no effect on model 'bidirectional'"),
+        ({"text.source": "bpe", "text.target": "bpe", "text.bpe_dropout": 0.1}, "conflicts with text.bpe_dropout"),
+    ],
+)
+def test_alignments_that_are_not_settled_are_not_drawn(
+    settings: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    settings = {**TINY, "training.max_updates": 1, "training.sample_alignments": True, **settings}
+    with pytest.raises(ConfigError, match=message):
+        seq2see.train(PAIRS, dev=PAIRS[:20], out=tmp_path / "run", settings=settings, quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_fine_tuning_learns_new_letters(run: Path, tmp_path: Path) -> None:

@@ -191,6 +191,9 @@ def plan_runs(
             if not find(architecture).has_attention:
                 lost |= {f"training.{key}" for key in training.attention_losses}
                 training = replace(training, coverage=0.0, guided_attention=None)
+            if training.sample_alignments and not find(architecture).is_transducer:
+                lost.add("training.sample_alignments")
+                training = replace(training, sample_alignments=None)
             if lost:
                 asked = ", ".join(f"{key}={option(config, key)}" for key in sorted(lost))
                 say(f"note: {name} has no option {asked}; ignored")

@@ -213,5 +213,5 @@ class Examples:
 
 
 EpochExamples = Callable[[int], Examples]
-"""Returns the examples of an epoch, in which words are segmented with new random draws (BPE-dropout), or pictures are
-distorted."""
+"""Returns the examples of an epoch, in which words are segmented with new random draws (BPE-dropout), targets are
+aligned anew, or pictures are distorted."""

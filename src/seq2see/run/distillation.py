@@ -43,6 +43,7 @@ CHOSEN_ANEW = (
     "start_from",
     "choose_length_penalty",
     "guided_attention",
+    "sample_alignments",
 )
 """Options of training that the student's own pairs and model decide, or that it hasn't."""
 

@@ -17,6 +17,7 @@ from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.distortion import with_distorted_pictures
 from seq2see.data.length_limit import truncated_lines
 from seq2see.data.options import known_from
+from seq2see.data.sampled_alignments import with_sampled_alignments
 from seq2see.data.source_record import NO_SOURCES, SourceRecord
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
@@ -39,7 +40,13 @@ from seq2see.run.pairs import (
 )
 from seq2see.run.plan import RunPlan, unknown_shares
 from seq2see.run.plan_notes import copying_lines, unknown_lines, unwritable_lines
-from seq2see.run.recipe import choose_attention_loss, choose_batch, choose_training, epoch_examples_of
+from seq2see.run.recipe import (
+    choose_attention_loss,
+    choose_batch,
+    choose_sampling,
+    choose_training,
+    epoch_examples_of,
+)
 from seq2see.run.traits import Traits, can_align
 from seq2see.storage.saved_model import sizes_of
 from seq2see.text import Codecs
@@ -118,6 +125,8 @@ def plan_run(
         codecs, examples = aligned_examples(codecs, examples)
     elif model.copy and is_new and not pretrained and not corpus:
         model_notes += copying_lines(text, codecs, examples)
+    sampling = choose_sampling(config.training, resolve(model).name, text, len(examples), is_new=is_new)
+    config = replace(config, training=sampling)
     embedded = read_embeddings(config.training, codecs) if needs_vectors else []
     if embedded:
         model = with_width(model, config.model, embedded)
@@ -228,6 +237,8 @@ def examples_by_epoch(
         if not has_pictures:
             raise ConfigError("has no effect without pictures", where="data.distortion", fix="leave it out")
         epoch_examples = with_distorted_pictures(examples, config.data.distortion, config.training.seed)
+    if config.training.sample_alignments:
+        epoch_examples = with_sampled_alignments(examples, codecs[1], config.training.seed)
     if balance := balance_of(config, data, has_source=codecs[0] is not None):
         return balanced(balance.own, examples, epoch_examples), [balance.own.line(balance.name)]
     return epoch_examples, []

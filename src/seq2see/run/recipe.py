@@ -39,6 +39,8 @@ MANY_FORMS, MANY_FORMS_BATCH = 5_000, 64
 """Beyond this number of pairs, of texts and tags with spelled targets: pairs per update (docs/defaults.md)."""
 TRANSLATION_TOKENS = 4_096
 """Padded tokens per update of a small Transformer for translations, instead of a number of pairs."""
+MOST_SAMPLED = 5_000
+"""Pairs up to which a transducer reads another alignment of each in every epoch."""
 
 
 def epoch_examples_of(
@@ -80,6 +82,28 @@ def choose_attention_loss(
     is_guided = is_guided and not are_labels([pair.target or "" for pair in pairs])
     notes = ["attention: guided along the source in training (training.guided_attention=1)"] if is_guided else []
     return replace(options, guided_attention=float(is_guided)), notes
+
+
+def choose_sampling(
+    options: TrainingOptions, name: str, text: TextOptions, num_pairs: int, *, is_new: bool
+) -> TrainingOptions:
+    """The options with the decision whether alignments are drawn in each epoch.
+
+    ConfigError where nothing is aligned once and for all. A resumed run that began before it was decided goes on
+    without.
+    """
+    where = "training.sample_alignments"
+    is_transducer = find(name).is_transducer
+    if options.sample_alignments:
+        if not is_transducer:
+            raise ConfigError(f"has no effect on model {name!r}", where=where, fix="leave it out")
+        if text.bpe_dropout:
+            what = "conflicts with text.bpe_dropout, which changes the tokens that are aligned"
+            raise ConfigError(what, where=where, fix="leave one of them out")
+    elif options.sample_alignments is None and is_transducer:
+        is_sampled = is_new and not text.bpe_dropout and num_pairs <= MOST_SAMPLED
+        return replace(options, sample_alignments=is_sampled)
+    return options
 
 
 def choose_training(

@@ -25,6 +25,7 @@ FIXED: dict[str, Any] = {
     "model.tags": "source",
     "training.coverage": 0.0,
     "training.guided_attention": 0.0,
+    "training.sample_alignments": None,
     "text.bpe_dropout": 0.0,
     "training.schedule": "linear",
     "training.warmup": 0.1,

@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seq2see.errors import DataError
-
-Ids: TypeAlias = Sequence[int]
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
+from seq2see.text.lattice import IdPairs, Ids, Lattices, evenly, has_lattice
 
 STEP_TOKEN = "\ufdd0 step"
 """Moves on to the next source token. It begins with a noncharacter, which no text has."""
@@ -39,8 +35,6 @@ UNSEEN = math.log(1e-9)
 """The log-probability of a chunk that the source token never stood for in training."""
 BEYOND = -30.0
 """Log-probability of each target token beyond the longest chunk, so that every pair can be aligned."""
-BLOCK = 2_000_000
-"""Chunks of the pairs that are computed together; a pair that alone has more is not read by EM."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +47,20 @@ class Aligner:
     """By source token and chunk, the log-probability in nats."""
 
     @classmethod
-    def learn(cls, pairs: Sequence[tuple[Ids, Ids]]) -> Aligner:
+    def learn(cls, pairs: IdPairs) -> Aligner:
         """The aligner of these pairs (source ids, target ids), by EM over all monotonic alignments."""
         longest = longest_chunk(pairs)
         pairs = evenly(pairs, longest, MOST_CELLS)
-        sources = {token: row for row, token in enumerate(sorted({token for source, _ in pairs for token in source}))}
-        chunks: dict[tuple[int, ...], int] = {}
-        for _, target in pairs:
-            for chunk in chunks_in(target, longest):
-                chunks.setdefault(chunk, len(chunks))
-        lattices = [Lattice.of(block, sources, chunks, longest) for block in blocks_of(pairs, longest)]
-        entries = np.unique(np.concatenate([np.zeros(0, np.int64), *(np.unique(each.codes) for each in lattices)]))
-        entries = entries[entries >= 0]
-        lattices = [each.renumbered(entries) for each in lattices]
-        rows, columns = entries // max(1, len(chunks)), entries % max(1, len(chunks))
+        blocks, tokens, columns, chunks = Lattices.of(pairs, longest)
         lengths = np.array([len(chunk) for chunk in chunks], np.int64)[columns]
         table = np.where(lengths <= 1, 1.0, 0.1) * 0.01 ** np.abs(lengths - 1)
         for _ in range(ROUNDS):
-            counts = sum((lattice.expected(table) for lattice in lattices), np.zeros(len(table)))
-            total = np.bincount(rows, counts, minlength=len(sources))[rows]
+            counts = sum((lattice.expected(table) for _, lattice in blocks), np.zeros(len(table)))
+            total = np.bincount(tokens, counts)[tokens] if len(tokens) else counts
             table = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-        listed, tokens = list(chunks), list(sources)
-        found: dict[int, dict[tuple[int, ...], float]] = {token: {} for token in tokens}
+        found: dict[int, dict[tuple[int, ...], float]] = {token: {} for token in np.unique(tokens).tolist()}
         for number in (table >= SMALLEST).nonzero()[0].tolist():
-            found[tokens[rows[number]]][listed[columns[number]]] = round(math.log(table[number]), 4)
+            found[int(tokens[number])][chunks[columns[number]]] = round(math.log(table[number]), 4)
         return cls(longest, found)
 
     def align(self, source: Ids, target: Ids) -> list[int]:
@@ -128,13 +112,7 @@ class Aligner:
 
     def actions(self, source: Ids, target: Ids, step: int) -> list[int]:
         """A target that ends with EOS as actions along its source, which ends with EOS, too."""
-        *written, end = target
-        found: list[int] = []
-        if len(source) == 1:
-            return list(target)
-        for _, chunk in self.aligned(source[:-1], written):
-            found += [*chunk, step]
-        return [*found, end]
+        return in_steps(target, self.align(source[:-1], target[:-1]), step)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON: a line per source token, with its chunks, the most probable first."""
@@ -171,7 +149,43 @@ class Aligner:
         return cls(longest, found)
 
 
-def explained_share(pairs: Sequence[tuple[Ids, Ids]]) -> float:
+class AlignmentSampler:
+    """Draws alignments of some pairs (source ids, target ids) by their probability."""
+
+    def __init__(self, aligner: Aligner, pairs: IdPairs) -> None:
+        known = [number for number, pair in enumerate(pairs) if has_lattice(pair, aligner.longest)]
+        blocks, tokens, columns, chunks = Lattices.of([pairs[number] for number in known], aligner.longest)
+        self.blocks = [([known[number] for number in block], lattice) for block, lattice in blocks]
+        logs = [
+            aligner.chunks.get(token, {}).get(chunks[column], UNSEEN)
+            for token, column in zip(tokens.tolist(), columns.tolist(), strict=True)
+        ]
+        self.table = np.exp(np.array(logs))
+
+    def draw(self, seed: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+        """The number of each pair, and of the target tokens at each of its source tokens.
+
+        Pairs without a lattice are left out, and those all of whose alignments are too improbable for float64. The same
+        seed draws the same alignments.
+        """
+        generator = np.random.default_rng(seed)
+        for numbers, lattice in self.blocks:
+            drawn = lattice.draw(self.table, generator.random(lattice.codes.shape[:2]))
+            for row in (drawn[:, 0] >= 0).nonzero()[0].tolist():
+                yield numbers[row], drawn[row, : lattice.sources[row]].tolist()
+
+
+def in_steps(target: Ids, counts: Iterable[int], step: int) -> list[int]:
+    """A target that ends with EOS as actions: as many of its tokens as stand at each source token, then STEP."""
+    found: list[int] = []
+    start = 0
+    for count in counts:
+        found += [*target[start : start + count], step]
+        start += count
+    return [*found, *target[start:]]
+
+
+def explained_share(pairs: IdPairs) -> float:
     """How much of the entropy of the target tokens a monotonic alignment explains, up to 1; below 0 if it misleads.
 
     1 - H(target | aligned source) / H(target), on every fifth pair, of which the aligner knows nothing. Where targets
@@ -197,118 +211,7 @@ def explained_share(pairs: Sequence[tuple[Ids, Ids]]) -> float:
     return 1 + found / entropy
 
 
-class Lattice(NamedTuple):
-    """All monotonic alignments of some pairs: at source token s and after t target tokens, a chunk of m tokens."""
-
-    codes: Ints
-    """The entry of the table for each chunk [N S T+1 M+1]; -1 where there is none."""
-    sources: Ints
-    """Source tokens of each pair [N]."""
-    targets: Ints
-    """Target tokens of each pair [N]."""
-
-    @classmethod
-    def of(
-        cls,
-        pairs: Sequence[tuple[Ids, Ids]],
-        sources: Mapping[int, int],
-        chunks: Mapping[tuple[int, ...], int],
-        longest: int,
-    ) -> Lattice:
-        """The lattice of these pairs, with the entries of a table of all source tokens and chunks, row by row."""
-        lengths = np.array([[len(source), len(target)] for source, target in pairs])
-        rows = np.full((len(pairs), lengths[:, 0].max()), -1, np.int64)
-        columns = np.full((len(pairs), lengths[:, 1].max() + 1, longest + 1), -1, np.int64)
-        for number, (source, target) in enumerate(pairs):
-            rows[number, : len(source)] = [sources[token] for token in source]
-            for start in range(len(target) + 1):
-                for length in range(min(longest, len(target) - start) + 1):
-                    columns[number, start, length] = chunks[tuple(target[start : start + length])]
-        codes = rows[:, :, None, None] * len(chunks) + columns[:, None]
-        codes[(rows < 0)[:, :, None, None] | (columns < 0)[:, None]] = -1
-        return cls(codes, lengths[:, 0], lengths[:, 1])
-
-    def renumbered(self, entries: Ints) -> Lattice:
-        """The lattice with the entries of a table that has only these, which are sorted."""
-        return self._replace(codes=np.where(self.codes < 0, -1, np.searchsorted(entries, self.codes)).astype(np.int32))
-
-    def expected(self, table: Floats) -> Floats:
-        """How often each entry of the table [entries] is expected to be used, by the forward-backward algorithm.
-
-        Pairs that no alignment explains count nothing.
-        """
-        num, steps, places, most = self.codes.shape
-        probs = np.where(self.codes >= 0, table[self.codes], 0.0)
-        ahead = np.zeros((steps + 1, num, places))
-        ahead[0, :, 0] = 1.0
-        scales = np.ones((steps, num))
-        is_real = np.arange(steps)[:, None] < self.sources
-        for step in range(steps):
-            for length in range(min(most, places)):
-                ahead[step + 1, :, length:] += (
-                    ahead[step, :, : places - length] * probs[:, step, : places - length, length]
-                )
-            total = ahead[step + 1].sum(1)
-            scales[step] = np.where((total > 0) & is_real[step], total, 1.0)
-            ahead[step + 1] = np.where(is_real[step][:, None], ahead[step + 1] / scales[step][:, None], ahead[step])
-        rows = np.arange(num)
-        whole = ahead[-1][rows, self.targets]
-        back = np.zeros((num, places))
-        back[rows, self.targets] = np.divide(1.0, whole, out=np.zeros(num), where=whole > 0)
-        codes: list[Ints] = []
-        counts: list[Floats] = []
-        for step in reversed(range(steps)):
-            before = np.zeros_like(back)
-            for length in range(min(most, places)):
-                onward = probs[:, step, : places - length, length] * back[:, length:] / scales[step][:, None]
-                before[:, : places - length] += onward
-                used = ahead[step, :, : places - length] * onward
-                here = used > 1e-12
-                codes.append(self.codes[:, step, : places - length, length][here])
-                counts.append(used[here])
-            back = np.where(is_real[step][:, None], before, back)
-        return np.asarray(np.bincount(np.concatenate(codes), np.concatenate(counts), len(table)), np.float64)
-
-
-def longest_chunk(pairs: Sequence[tuple[Ids, Ids]]) -> int:
+def longest_chunk(pairs: IdPairs) -> int:
     """Three target tokens, or more where targets are more than 1.5 times as long as their sources."""
     source, target = (sum(map(len, side)) for side in zip(*pairs, strict=True)) if pairs else (0, 0)
     return min(LONGEST_CHUNK, max(3, math.ceil(2 * target / max(1, source))))
-
-
-def chunks_in(target: Ids, longest: int) -> Iterator[tuple[int, ...]]:
-    """All chunks of up to `longest` consecutive tokens, the empty one first."""
-    yield ()
-    for start in range(len(target)):
-        for end in range(start + 1, min(len(target), start + longest) + 1):
-            yield tuple(target[start:end])
-
-
-def cells_of(pair: tuple[Ids, Ids], longest: int) -> int:
-    """The number of chunks at all places of a pair."""
-    source, target = pair
-    return len(source) * (len(target) + 1) * (longest + 1)
-
-
-def evenly(pairs: Sequence[tuple[Ids, Ids]], longest: int, most: int) -> list[tuple[Ids, Ids]]:
-    """The pairs that EM can explain; an evenly spread sample of them if they have more than `most` cells in all."""
-    found = [
-        pair
-        for pair in pairs
-        if len(pair[0]) > 0 and len(pair[1]) <= longest * len(pair[0]) and cells_of(pair, longest) <= BLOCK
-    ]
-    return found[:: max(1, -(-sum(cells_of(pair, longest) for pair in found) // most))]
-
-
-def blocks_of(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> Iterator[list[tuple[Ids, Ids]]]:
-    """The pairs in blocks of similar sizes."""
-    block: list[tuple[Ids, Ids]] = []
-    widest = 0
-    for source, target in sorted(pairs, key=lambda pair: (len(pair[0]), len(pair[1]))):
-        widest = max(widest, len(target) + 1)
-        if block and (len(block) + 1) * len(source) * widest * (longest + 1) > BLOCK:
-            yield block
-            block, widest = [], len(target) + 1
-        block.append((source, target))
-    if block:
-        yield block

@@ -64,6 +64,9 @@ class TrainingOptions:
     """Weight of the guided attention loss, which keeps attention moving through the source as the target proceeds
     (Tachibana et al. 2018); by default 1 in a model with attention whose source is one picture or one series of
     vectors, unless targets are a few labels, otherwise 0."""
+    sample_alignments: bool | None = None
+    """Whether a transducer reads another alignment of each pair in every epoch, drawn by its probability, instead of
+    always the most probable one; by default it does where there are at most 5,000 pairs."""
     evaluate_every: Count | None = None
     """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None
