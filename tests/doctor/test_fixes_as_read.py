@@ -120,13 +120,14 @@ def test_what_a_recipe_says_of_the_columns_is_in_the_fix(
     finding = check("a.tsv", recipe=recipe).find(name)
     assert finding
     assert (" --source 2 --target 1 " in finding.command) == (name != "html")  # in which all columns are mended
+    assert finding.remedy.endswith(finding.command), "a command can be copied to the end of its line"
 
 
 def test_a_copy_of_several_columns_is_read_without_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text(lines(FAULTY["html"], "{0},{1},V"))
     finding = check("a.csv", table=TableOptions(("3", "1"), "2")).find("html")
-    assert finding and finding.remedy.endswith(" (the copy is read without these options)")
+    assert finding and finding.remedy.startswith("(the copy is read without these options) ")
     run(finding.command, monkeypatch, in_shell=False)
     pairs = read_pairs([Path("clean-mended.tsv")]).pairs
     assert [(pair.source, pair.target) for pair in pairs[:12]] == [(f"V\t{a}", b) for a, b in PAIRS]

@@ -69,7 +69,7 @@ def advised_remedy(name: str, statistics: PairStatistics, first: str = "", progr
     """
     remedy = _remedy(name, statistics, first, program)
     if " --fix " in remedy.command and flags_of(statistics.files.table):
-        remedy = remedy._replace(text=f"{remedy.text} (the copy is read without these options)")
+        remedy = remedy._replace(text=f"(the copy is read without these options) {remedy.text}")
     if not remedy.command or STDIN_FILE not in statistics.files.paths:
         return remedy
     text = f"save the input as {_SAVED} first; then: {remedy.text}"
@@ -160,8 +160,8 @@ def _clean_copy(name: str, files: PairSource, first: str) -> AdvisedRemedy:
     command = _copying(files)[0]
     if FINDING_TYPES[name].remedy == LEAVE_OUT:
         return AdvisedRemedy(
-            f"{first or 'correct them'}, or drop such lines: {command} (or train with --skip-bad)", command
+            f"{first or 'correct them'}, or train with --skip-bad, or drop such lines: {command}", command
         )
     if name == "duplicates":
-        return AdvisedRemedy(f"{command} (drops repeated pairs; --keep-duplicates keeps them)", command)
+        return AdvisedRemedy(f"drop repeated pairs (--keep-duplicates keeps them): {command}", command)
     return AdvisedRemedy(command, command)
