@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq2see.data import additions, dates, read_pairs
-from seq2see.text import SUBWORD_UNITS, TOKENIZER_NAMES, choose_tokenizer
+from seq2see.text import SUBWORD_UNITS, TOKENIZER_NAMES, choose_tokenizer, make_tokenizer
 
 HINDI = ["क्षि", "न", "म", "स्ते"]
 HANGUL = [chr(number) for number in range(0xAC00, 0xD7A4, 37)]
@@ -42,6 +42,17 @@ def test_the_choice(texts: list[str], expected: str) -> None:
     assert name in (*TOKENIZER_NAMES, *SUBWORD_UNITS)
     assert reason
     assert "\n" not in reason
+
+
+def test_line_breaks_are_kept() -> None:
+    """Symbols would read them as blanks."""
+    code = [f"if {a} > {n} :\n    {b} = {n}" for a in "abc" for b in "xyz" for n in range(9)]
+    name, reason = choose_tokenizer(code)
+    assert (name, reason.partition(",")[0]) == ("words", "only 19 different tokens between blanks and line breaks")
+    tokenizer = make_tokenizer(name)
+    assert all(tokenizer.join(tokenizer.split(text)) == text for text in code)
+    assert choose_tokenizer([*[text.replace("\n    ", " ") for text in code * 3], code[0]])[0] == "symbols"
+    assert choose_tokenizer([f"{text}\n" for text in ("yes", "no") * 40])[0] == "symbols"
 
 
 def test_synthetic_tasks_use_characters() -> None:

@@ -23,6 +23,8 @@ PICTURE_NAME, ARRAY_NAME = (re.compile(rf".*\.({'|'.join(each)})", re.IGNORECASE
 _JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
 _MARKED = re.compile(r"<[^<>]+>")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
+MANY_BREAKS = 0.01
+"""Share of the texts that have line breaks, from which on these are kept."""
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
 _MAX_CHARACTERS_FOR_GRAPHEMES = 100_000
@@ -48,15 +50,18 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
     characters_per_token = sum(map(len, tokens)) / len(tokens)
     characters_per_line = characters_per_token * tokens_per_line + tokens_per_line - 1
     uses = len(tokens) / num_distinct
+    # Symbols are divided by any white space, so line breaks would be lost; words keep them as tokens.
+    has_breaks = sum("\n" in text.strip() for text in sample) >= MANY_BREAKS * len(lines)
+    symbols, kept = ("words", " and line breaks") if has_breaks else ("symbols", "")
 
     if tokens_per_line >= 2 and num_distinct <= 400 and uses >= 10:
-        return "symbols", f"only {num_distinct} different tokens between blanks, {tokens_per_line:.1f} per line"
+        return symbols, f"only {num_distinct} different tokens between blanks{kept}, {tokens_per_line:.1f} per line"
     single = sum(len(token) == 1 or _MARKED.fullmatch(token) is not None for token in tokens) / len(tokens)
     if tokens_per_line >= 3 and (single >= 0.95 or (characters_per_token < 2 and num_distinct <= 400)):
-        return "symbols", f"tokens of about one character between blanks, {tokens_per_line:.1f} per line"
+        return symbols, f"tokens of about one character between blanks{kept}, {tokens_per_line:.1f} per line"
     # A higher limit would include the numbers up to a hundred, which have a spelling.
     if tokens_per_line < 2 and num_distinct <= 50 and uses >= 10:
-        return "symbols", f"only {num_distinct} different texts of a word, each about {uses:.0f} times"
+        return symbols, f"only {num_distinct} different texts of a word{kept}, each about {uses:.0f} times"
     if tokens_per_line >= 3.5 and characters_per_line >= 20:
         sentences = f"sentences of about {tokens_per_line:.0f} words"
         # The markers of subword-nmt and SentencePiece.
