@@ -54,6 +54,22 @@ def test_a_file_with_more_source_columns_than_the_model_is_refused(tiny_run: Pat
     assert len(said) == 1 and "lemma as source, form as target" in said[0]
 
 
+def test_a_model_of_one_text_made_of_several_columns_reads_these(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+    """The columns of its file, as predict reads them, though its source has one unit."""
+    lines = [
+        "word\tpos\tpron",
+        *(f"{a}{b}\t{pos}\t{a} {b} {pos[0]}" for a in "abc" for b in "de" for pos in ("NOUN", "VERB")),
+    ]
+    path, run = written(tmp_path, lines), tmp_path / "r"
+    settings = tiny_settings | {"text.source": "characters", "data.source": ["word", "pos"], "data.target": "pron"}
+    seq2see.train(path, out=run, settings=settings, device="cpu", quiet=True)
+    model = seq2see.load(run, device="cpu")
+    for found in (model.evaluate(path), evaluate_runs([run], [path], QUICK, device="cpu").reports[0]):
+        assert len(found.outputs.predictions) == 12
+    with pytest.raises(DataError, match="reads 2 source columns, found 1"):
+        model.evaluate(path, source="word", target="pron")
+
+
 def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) -> None:
     model, pairs = seq2see.load(tiny_run, device="cpu"), read_pairs([tiny_pairs]).pairs
     predictions = model.predict(pair.source for pair in pairs)

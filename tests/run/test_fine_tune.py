@@ -291,6 +291,15 @@ def test_a_model_of_one_text_reads_one_column(bases: Callable[[str], Path], tmp_
     seq2see.train(table, out=tmp_path / "new", settings=TINY | start | columns, quiet=True)
 
 
+def test_a_model_of_one_text_made_of_two_columns_reads_two(tmp_path: Path) -> None:
+    (table := tmp_path / "forms.csv").write_text("lemma,tags,form\n" + "abc,V;PL,cba\nde,N;SG,ed\n" * 9)
+    one_text = {"text.source": "characters", "data.source": ["lemma", "tags"], "data.target": "form"}
+    seq2see.train(table, out=tmp_path / "base", settings=TINY | one_text, quiet=True)
+    start = {"training.start_from": str(tmp_path / "base")}
+    model = seq2see.train(table, out=tmp_path / "new", settings=TINY | start, quiet=True)
+    assert model.table.source == ("lemma", "tags")
+
+
 def tensors_of(run: Path) -> dict[str, np.ndarray]:
     return load_checkpoint(run / "checkpoints").tensors
 

@@ -9,7 +9,7 @@ import pytest
 from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.text import FIELD_BREAK, UNK, Codec, Fields, MergeDropout, Tags, make_tokenizer
 from seq2see.text.building import codec_of_counts
-from seq2see.text.choice import choose_text
+from seq2see.text.choice import choose_text, one_text_lines
 from seq2see.text.options import TextOptions
 
 
@@ -136,6 +136,16 @@ def test_a_unit_for_the_whole_source_reads_it_as_one_text() -> None:
     options, lines = choose_text(TextOptions(source="characters", target="characters"), sources, LEMMAS)
     assert options.source == "characters"
     assert lines == ["source: characters (text.source)", "target: characters (text.target)"]
+
+
+def test_what_reads_each_column_of_one_text_by_itself_is_said() -> None:
+    sources = [f"{lemma}\tV;PST" for lemma in LEMMAS]
+    [line] = one_text_lines(TextOptions(source="characters"), sources)
+    assert line.startswith("note: the 2 source columns are read as one text")
+    assert line.endswith("--set text.source=characters,tags")
+    for options in (TextOptions(source=("characters", "tags")), TextOptions(source="bpe", target="bpe", joint=True)):
+        assert one_text_lines(options, sources) == []
+    assert one_text_lines(TextOptions(source="characters"), LEMMAS) == []
 
 
 def test_a_tab_in_some_texts_is_no_field() -> None:

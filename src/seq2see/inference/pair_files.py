@@ -67,7 +67,9 @@ def require_fields(model: Predictor, found: PairFile, where: str) -> None:
     if model.source_codec is None or found.format is None:
         return
     tokenizer = model.source_codec.tokenizer
-    wanted, number = len(tokenizer.parts) if isinstance(tokenizer, Fields) else 1, num_fields(found.format)
+    # A text of one unit may have been made of several columns, too.
+    wanted = len(tokenizer.parts) if isinstance(tokenizer, Fields) else max(1, len(model.table.source))
+    number = num_fields(found.format)
     if number == wanted or (number == 1 and FIELD_BREAK in found.pairs[0].source):  # as a text of JSON may have it
         return
     said, fix = found.format.describe() or "source TAB target", f"give {wanted} as source: --source … --target …"

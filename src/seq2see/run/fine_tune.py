@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seq2see.config import Config, option
 from seq2see.data import Examples, Pair
-from seq2see.data.options import TableOptions, flags_of
+from seq2see.data.options import TableOptions, flags_of, known_from
 from seq2see.errors import CheckpointError, ConfigError
 from seq2see.inference.loading import members_of
 from seq2see.inference.notes import Seen
@@ -202,9 +202,10 @@ def is_set(key: str, config: Config, given: Collection[str]) -> bool:
 
 
 def require_same_columns(pretrained: Pretrained, columns: TableOptions) -> None:
-    """ConfigError for a table of which several columns are the source, if the model reads one text."""
+    """ConfigError for a table of which several columns are the source, if the model reads one column as one text."""
     source, number = pretrained.codecs[0], len(columns.source)
-    if source and not isinstance(source.tokenizer, Fields) and number > 1:
+    known = len(known_from(pretrained.saved.config.get("columns")).source)
+    if source and not isinstance(source.tokenizer, Fields) and 1 < number != known:
         one = replace(columns, source=columns.source[:1], names=())
         fix = f"choose one: {' '.join(flags_of(one))}"
         raise ConfigError(f"the model reads 1 source column, found {number}", where="--source", fix=fix)

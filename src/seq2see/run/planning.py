@@ -51,6 +51,7 @@ from seq2see.run.traits import Traits, can_align
 from seq2see.storage.saved_model import sizes_of
 from seq2see.text import Codecs
 from seq2see.text.building import vocabulary_lines
+from seq2see.text.choice import one_text_lines
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
 
@@ -209,6 +210,8 @@ def from_texts(
     if codecs:
         examples = Examples.encode(data.train, *codecs)
         return Encoded(data, text, codecs, examples, unknown_shares(examples))
+    if has_source:
+        data = replace(data, notes=[*data.notes, *one_text_lines(text, [pair.source for pair in data.train])])
     codecs, examples = build_examples(text, data.train, has_source=has_source)
     # Subwords can be counted only now.
     shorter = without_long_pairs(data, limit_of(config.data.longest, text, codecs))

@@ -149,6 +149,20 @@ def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> 
     return replace(options, source=tuple(units)), lines
 
 
+def one_text_lines(options: TextOptions, sources: Sequence[str]) -> list[str]:
+    """A note on sources of several columns if one unit reads them as one text, with the setting that keeps them apart.
+
+    Nothing for a joint vocabulary, which is that of one text.
+    """
+    unit, number = options.source, num_fields(sources)
+    if not isinstance(unit, str) or number == 1 or options.joint:
+        return []
+    own = choose_fields(options, sources, number)[0].source or ()
+    units = [each if unit not in FIELD_UNITS or each in ("tags", *VALUE_UNITS) else unit for each in own]
+    what = f"the {number} source columns are read as one text, since text.source is one unit"
+    return [f"note: {what}; to read each by itself: --set text.source={','.join(units)}"]
+
+
 def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
     """The unit of texts that name pictures or series of vectors, and why; None for other texts."""
     filled = [text.strip() for text in texts if text.strip()]
