@@ -152,6 +152,77 @@ def test_a_column_can_not_be_source_and_target(tmp_path: Path) -> None:
         read(tmp_path, lines_of({"word": "a"}), "words.jsonl", table=TableOptions(source="word", target="word"))
 
 
+SAYINGS = [(f"the {word} is big", f"le {word[::-1]} est grand") for word in WORDS]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (("", "raw", "iso"), "{n},{one},{other}"),
+        (("", "raw", "iso"), "{n}7{n},{one},{other}"),
+        (("Begin Time - hh:mm:ss.ms", "End Time", "tx", "gl"), "00:00:0{n}.104,00:00:0{n}.9,{one},{other}"),
+        (("Unnamed: 0", "raw", "iso"), "{n},{one},{other}"),
+    ],
+    ids=["row numbers", "numbers of chosen rows", "time codes", "a name of pandas"],
+)
+def test_what_stands_above_numbers_is_a_header_and_numbers_are_no_text(
+    header: tuple[str, ...], row: str, tmp_path: Path
+) -> None:
+    rows = [row.format(n=n, one=one, other=other) for n, (one, other) in enumerate(SAYINGS)]
+    for delimiter, name in ((",", "words.csv"), ("\t", "words.tsv")):
+        content = "".join(f"{line}\n" for line in [",".join(header), *rows]).replace(",", delimiter)
+        assert read(tmp_path, content, name) == SAYINGS
+        found = read_pairs([tmp_path / name]).format
+        assert found is not None
+        if not header[0]:
+            assert "left out: column 1 (choose" in found.describe()
+            assert found.chosen()["names"] == header
+
+
+@pytest.mark.parametrize(
+    "first", [("cat", "N", "12"), ("sheep", "sheep", "1"), ("read", "V", "n/a"), ("read", "V", "")]
+)
+def test_a_row_is_no_header_where_its_number_is_one_or_missing(first: tuple[str, ...], tmp_path: Path) -> None:
+    rows = [(word.lower(), "N" if n % 2 else "V", str(n * n)) for n, word in enumerate(WORDS)]
+    options = TableOptions(source="1", target="2")
+    assert read(tmp_path, table(first, *rows), "words.tsv", table=options)[0] == first[:2]
+
+
+def test_a_name_of_two_columns_is_a_header_and_numbers_are_offered_that_work(tmp_path: Path) -> None:
+    rows = [(one, other, "pos" if n % 2 else "neg") for n, (one, other) in enumerate(SAYINGS * 3)]
+    with pytest.raises(DataError, match="columns 1 and 2 are both named 'text'; which are") as error:
+        read(tmp_path, table(("text", "text", "label"), *rows, delimiter=","), "words.csv")
+    assert "--source 1 --target 3, or several as source: --source 1,2 --target 3" in error.value.fix
+    chosen = TableOptions(source="1", target="3")
+    assert read(tmp_path, (tmp_path / "words.csv").read_text(), "words.csv", table=chosen)[0] == (rows[0][0], "neg")
+
+
+def test_the_same_form_as_the_lemma_is_no_name_of_two_columns(tmp_path: Path) -> None:
+    rows = [("sheep", "sheep", "noun plural"), *((word, word, f"{word} a") for word in WORDS)]
+    assert read(tmp_path, table(*rows), "words.tsv", table=TableOptions(source="1", target="2"))[0] == rows[0][:2]
+
+
+@pytest.mark.parametrize(
+    ("names", "row", "fix"),
+    [
+        (("t0", "t1", "t2", "label"), ("0.{n}", "1.{n}", "2.{n}", "{label}"), "--source t0 --target label"),
+        ((), ("tx", "{label}", "00:00:0{n}.1", "0.{n}", "{word}", "{phones}"), "--source 5 --target 6"),
+        (("start", "by", "tx, raw", "gl"), ("{n}.5", "{label}", "{word}", "{phones}"), "--source 3 --target 4"),
+    ],
+    ids=["measurements", "time codes", "a name with a comma"],
+)
+def test_the_columns_that_are_offered_are_texts_or_labels_of_numbers(
+    names: tuple[str, ...], row: tuple[str, ...], fix: str, tmp_path: Path
+) -> None:
+    rows = [
+        tuple(cell.format(n=n, label="up" if n % 2 else "down", word=word, phones=" ".join(word)) for cell in row)
+        for n, word in enumerate(WORDS)
+    ]
+    with pytest.raises(DataError, match="which are source and target") as error:
+        read(tmp_path, table(*([names] if names else []), *rows), "words.tsv")
+    assert f": {fix}, or several" in error.value.fix
+
+
 def test_tags_may_be_separated_by_blanks(tmp_path: Path) -> None:
     assert read(tmp_path, table(*FORMS), "forms.tsv")[0] == (f"{FORMS[0][0]}\tV PST 3", FORMS[0][1])
     sources = [f"{lemma}\t{tags}" for lemma, _, tags in FORMS]

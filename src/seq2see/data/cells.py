@@ -11,7 +11,8 @@ FEW = 5
 """Rows from which a pattern in a column is trusted."""
 MOST_LABELS = 20
 _NUMBER = r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?"
-_DATE = r"\d{1,4}([./:-]\d{1,4}){1,2}"
+_DATE = r"\d{1,4}([./:-]\d{1,4}){1,2}([.,]\d{1,6})?"
+"""Of a time, with fractions of a second."""
 _NUMBERS = re.compile(rf"({_NUMBER}|{_DATE})( ({_NUMBER}|{_DATE}))*")
 _ORIGIN = re.compile(r"\s*(CC[ -]BY|CC0|https?://|©|licen[cs]e|attribution|source:)", re.IGNORECASE)
 _TAG_SIGNS = re.compile(r"[;|,=+]")

@@ -26,7 +26,7 @@ from seq2see.data.options import TableOptions
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError, did_you_mean
-from seq2see.printable import quoted
+from seq2see.printable import listed, quoted
 from seq2see.text.tokenizers import are_spaced_tags
 
 MAX_LINES = 2_000
@@ -230,10 +230,8 @@ class _Finder:
     def find(self, name: str) -> int:
         """The column, counted from 0."""
         if self.names.count(name) > 1:
-            both = " and ".join(str(at + 1) for at, each in enumerate(self.names) if each == name)
-            raise UnknownColumnError(
-                f"columns {both} are both named {name!r}", where=self.where, fix="give a number instead"
-            )
+            what = _both_named(name, self.names)
+            raise UnknownColumnError(what, where=self.where, fix="give a number instead")
         if name in self.names:
             return self.names.index(name)
         num = self.layout.num_columns
@@ -313,7 +311,8 @@ def _chosen(
     if layout.num_columns < 2:
         raise ChoiceError("has only one column", where=where, fix="give another --delimiter")
     lower = [name.casefold().strip("#\"' ") for name in names]
-    if usual := usual_columns(lower):
+    usual = usual_columns(lower)
+    if usual and all(lower.count(lower[at]) == 1 for at in (*usual[0], usual[1])):
         filled = [at for at in usual[0] if lower[at] not in BESIDE or any(row[at].strip() for row in rows)]
         return tuple(filled), usual[1], ""
     if layout.num_columns == 2:
@@ -345,20 +344,36 @@ def _chosen(
     raise _several(layout, names, rows, where, left)
 
 
+def _both_named(name: str, names: Sequence[str]) -> str:
+    """That several of the columns have this name."""
+    places = [str(at + 1) for at, each in enumerate(names) if each == name]
+    return f"columns {listed(places)} are {'both' if len(places) == 2 else 'all'} named {name!r}"
+
+
 def _several(
     layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, texts: Sequence[int]
 ) -> ChoiceError:
     """The error for columns that could be paired in several ways, which suggests some of those that are `texts`."""
+    are_names = bool(names) and all(name and "," not in name and names.count(name) == 1 for name in names)
     columns = []
     for at in range(layout.num_columns):
-        name = names[at] if at < len(names) else str(at + 1)
+        called = names[at] if are_names else f"{at + 1} ({names[at]})" if names and names[at] else str(at + 1)
         sample = rows[0][at] if rows else ""
-        columns.append(f"  {name}: {sample[:_MAX_SHOWN]}")
+        columns.append(f"  {called}: {sample[:_MAX_SHOWN]}")
     labels = [at for at in texts if are_labels([row[at] for row in rows])]
-    likely = list(dict.fromkeys([*(at for at in texts if at not in labels), *labels, *range(layout.num_columns)]))[:3]
-    first, second, third = (names[at] if names else str(at + 1) for at in likely)
+    plain = [at for at in texts if at not in labels]
+    numbers = [at for at in range(layout.num_columns) if rows and are_numbers([row[at] for row in rows])]
+    likely = list(dict.fromkeys([*plain, *labels, *numbers, *range(layout.num_columns)]))[:3]
+    if usual := usual_columns([name.casefold() for name in names]):
+        likely = list(dict.fromkeys([usual[0][-1], usual[1], *likely]))[:3]
+    elif likely[0] in labels and likely[1] in numbers:  # such as measurements, and what they are of
+        likely[:2] = likely[1::-1]
+    first, second, third = (quoted(names[at]) if are_names else str(at + 1) for at in likely)
     what = f"has {layout.describe()}; which are source and target?"
-    fix = f"choose by {'name' if names else 'number'}: --source {first} --target {second}"
-    own, answer = ((first, third), second) if likely[2] in labels else ((first, second), third)
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        what = f"has {layout.describe()}; {_both_named(twice, names)}; which are source and target?"
+    fix = f"choose by {'name' if are_names else 'number'}: --source {first} --target {second}"
+    is_source = likely[2] in labels or likely[1] in labels
+    own, answer = ((first, third), second) if is_source else ((first, second), third)
     fix += f", or several as source: --source {','.join(own)} --target {answer}"
     return ChoiceError("\n".join([what, *columns]), where=where, fix=fix)

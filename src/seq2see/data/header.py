@@ -7,6 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from seq2see.data.cells import are_numbers
+from seq2see.data.digits import whole_number
+
 USUAL = (
     ("source", "target"), ("src", "tgt"), ("src", "trg"), ("instruction", "output"), ("input", "output"),
     ("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("text", "summary"),
@@ -49,6 +52,8 @@ _LEAST_ROWS = 5
 """Rows, at least, for a header to be told by how its two names belong together."""
 _NAME = re.compile(r"[^\W\d_][\w.#()/-]*( [\w.#()/-]+){0,2}")
 _MAX_NAME = 30
+_NO_VALUE = ("na", "n/a", "n.a.", "nan", "none", "null", "unknown")
+"""What stands in place of a number that is not known."""
 _MAX_ALPHABET = 200
 
 
@@ -81,11 +86,19 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
     Names are a word or a few, and differ from the cells below: in having one word, no digit, Latin letters, another
     case, letters or words that the column has nowhere else, or less in common than source and target have. Two names
-    may also belong together in a way that is usual for names.
+    may also belong together in a way that is usual for names. In a table of three columns and more, whatever stands
+    above numbers is a name, and so is what follows an empty cell above the numbers of the rows.
     """
     names = [cell.strip().strip("#\"'").strip() for cell in first]
-    if len({name.casefold() for name in names}) < len(names):
+    if not names[0] and all(names[1:]):
+        return all(whole_number(row[0]) is not None for row in rows)
+    if len({name.casefold() for name in names}) < len(names) and not _are_names_given_twice(names, rows):
         return False
+    above = [name for at, name in enumerate(names) if are_numbers([row[at] for row in rows])] if len(names) > 2 else []
+    if any(name.casefold() in _NO_VALUE for name in above):
+        return False
+    if above and all(any(map(str.isalpha, name)) for name in above):
+        return True
     if not all(len(name) <= _MAX_NAME and _NAME.fullmatch(name) for name in names):
         return False
     rows = rows[:: 1 + len(rows) // MAX_ROWS]
@@ -96,6 +109,13 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         if len(rows) >= _LEAST_ROWS and are_names_of_two(names[0], names[1], rows):
             return True
     return surprise >= min(_MAX_SURPRISE, max(_MIN_SURPRISE, 1.7 * math.log(len(rows) + 2)))
+
+
+def _are_names_given_twice(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether no row has the same text in the columns that have the same name, as lemma and form often have."""
+    lower = [name.casefold() for name in names]
+    same = [(lower.index(name), at) for at, name in enumerate(lower) if lower.index(name) < at]
+    return len(names) > 2 and not any(row[one].strip() == row[other].strip() for row in rows for one, other in same)
 
 
 def are_names_of_two(one: str, other: str, rows: Sequence[Sequence[str]]) -> bool:

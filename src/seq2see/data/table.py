@@ -232,10 +232,10 @@ class TableFormat:
         return f"source ({', '.join(map(self.called, self.source))})"
 
     def called(self, index: int, side: str = "") -> str:
-        """The name of a column for messages."""
-        if index < len(self.names):
-            return self.names[index] if not side or self.names[index] == side else f"{side} ({self.names[index]})"
-        return side or str(index + 1)
+        """The name of a column for messages, or its number if it has none."""
+        if index < len(self.names) and (name := self.names[index]):
+            return name if not side or name == side else f"{side} ({name})"
+        return side or (f"column {index + 1}" if self.names else str(index + 1))
 
     def describe(self) -> str:
         """What is read, in one line; empty for source TAB target."""
@@ -268,7 +268,10 @@ class TableFormat:
             layout["delimiter"] = delimiter_name(self.layout.delimiter)
         if self.layout.num_columns == 2 and not self.names and (self.source, self.target) == ((0,), 1):
             return layout
-        called = [self.names[at] if at < len(self.names) else str(at + 1) for at in range(self.layout.num_columns)]
+        called = [
+            self.names[at] if at < len(self.names) and self.names[at] else str(at + 1)
+            for at in range(self.layout.num_columns)
+        ]
         is_named = len(set(self.names)) == len(self.names) and not any(name.isdecimal() for name in self.names)
         called = called if is_named else [str(at + 1) for at in range(self.layout.num_columns)]
         found = {**layout, "source": tuple(called[at] for at in self.source)}
