@@ -430,3 +430,26 @@ def test_keys_are_chosen_by_their_own_names(
 def test_a_nested_source_is_found_by_its_name() -> None:
     content = b'{"id": "x", "data": {"note": "c", "input": "a"}}\n'
     assert [row.source for row in iterate_rows(io.BytesIO(content), "texts.jsonl")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        (TWO, {"lemma": "zien"}),
+        (TWO, {"lemma": "zien", "form": None}),
+        (TWO, {"source": "zien", "prefix": "z"}),
+        (TWO, {"text": "zien"}),
+        (TWO, {"src": "zien"}),
+        (TableOptions(source=("translation.en",), target="translation.nl"), {"translation": {"en": "zien"}}),
+        (TableOptions(source=("translation.en",), target="translation.nl"), {"source": "zien"}),
+    ],
+)
+def test_a_text_to_answer_in_json_needs_no_target(known: TableOptions, line: dict[str, object]) -> None:
+    content = json.dumps(line).encode()
+    assert [row.source for row in iterate_rows(io.BytesIO(content), "texts.jsonl", known=known)] == ["zien"]
+
+
+def test_a_text_to_answer_in_json_without_any_of_its_keys_is_refused_with_those_that_are_there() -> None:
+    with pytest.raises(DataError, match=r"has no key lemma, .*; found wort") as caught:
+        list(iterate_rows(io.BytesIO(b'{"wort": "zien"}\n'), "texts.jsonl", known=TWO))
+    assert "--source wort;" in caught.value.fix

@@ -141,7 +141,9 @@ def json_format(
         paths: tuple[Path, ...] = tuple(map(find, source)) if has_source else ()
         if has_source and not paths:
             paths = (("source",),)
-        goal = find(target) if target is not None else ("target",)
+        goal: Path = ("target",)
+        if target is not None:  # of texts to answer no line needs to have it
+            goal = find(target) if has_target else _path_called(target)
         if has_target and goal in paths:
             raise same_column(path_name(goal), where)
         return JsonFormat(paths, goal if has_target else None, own, True, _others(values, (*paths, goal, *own)))

@@ -119,7 +119,7 @@ def _source_format(
     merged = table.over(known)
     is_asked = bool(table.given().keys() - {"encoding", "target"} or extra)
     if is_json(Path(name)):
-        return format_of(head, merged, name, extra=extra, has_target=False)
+        return _json_format(head, name, table, known, extra)
     filled = [line for line in head if line.strip()]
     if is_asked:
         return format_of(head, merged, name, extra=extra, has_target=False)
@@ -141,6 +141,20 @@ def _source_format(
     if len(wanted) > 1 or (has_table and name != STDIN):
         return format_of(head, merged, name, has_target=False)
     return TextFormat(is_source=True)
+
+
+def _json_format(
+    head: Sequence[str], name: str, table: TableOptions, known: TableOptions, extra: Sequence[str]
+) -> Format:
+    """That of JSON: the keys that the model was trained on, or the usual key of a text."""
+    merged = table.over(known)
+    try:
+        return format_of(head, merged, name, extra=extra, has_target=False)
+    except UnknownColumnError as error:
+        usual = next((each for each in _TEXT_NAMES if each in error.names), None)
+        if table.source or usual is None:
+            raise
+        return format_of(head, replace(merged, source=(usual,)), name, extra=extra, has_target=False)
 
 
 class _Beginning:
