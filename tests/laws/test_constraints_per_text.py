@@ -12,6 +12,7 @@ from seq2see.inference import answering, constraints, searching
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.options import PER_TEXT, Constraints, GenerationOptions
 from seq2see.inference.predictor import Predictor
+from seq2see.inference.rules import Rules
 from seq2see.run.state import to_numpy
 from seq2see.storage.saved_model import SavedModel
 
@@ -148,6 +149,33 @@ def check_on_both(torch, numpy, way):
         assert [each.target_tokens for each in one.all] == [each.target_tokens for each in other.all]
 
 
+KEEPING = {"greedy": {}, "beam": {"beam": 4}, "penalty": {"beam": 3, "length_penalty": 0.7}, "n_best": WAYS["n_best"]}
+
+
+@pytest.mark.parametrize("way", KEEPING)
+@pytest.mark.parametrize("name", ["attention", "transducer"])
+def test_an_answer_that_has_the_phrases_anyway_is_kept(name, way, blueprint, engines):
+    for model in engines(blueprint(name)):
+        free = model.predict(texts(), **KEEPING[way])
+        parts = [["".join(answer.target_tokens[1:-1][-3:])] for answer in free]
+        told = model.predict(texts(), **KEEPING[way], contain=[part if part[0] else None for part in parts])
+        assert sum(len(part[0]) > 1 for part in parts) > NUM // 3, "the phrases are short: this would show nothing"
+        for one, other in zip(told, free, strict=True):
+            assert one.target_tokens == other.target_tokens
+            assert one.log_prob == pytest.approx(other.log_prob, rel=BOUND)
+
+
+@pytest.mark.parametrize("contain", [(), ("b",), ("b", "c"), ("abcde",), ("abc", "defg"), ("a" * 200,)])
+@pytest.mark.parametrize("options", [{}, {"beam": 5}, {"beam": 24, "beam_groups": 3, "diversity": 1}])
+def test_every_stage_of_progress_with_phrases_has_a_hypothesis(contain, options):
+    options = GenerationOptions(**options)
+    width = searching.num_with_phrases(options, Rules(contain=tuple(tuple(range(len(each))) for each in contain)))
+    assert width >= options.beam and width % options.beam_groups == 0
+    assert width // options.beam_groups >= min(1 + sum(map(len, contain)), searching.MOST_STAGES)
+    if not contain:
+        assert width == options.beam
+
+
 # --- negative controls ----------------------------------------------------------------------------------------------
 
 
@@ -171,7 +199,11 @@ BREAKAGES = {
             lengths, get(options, rules, lengths, default).max()
         ),
     ),
-    "greedy search and beams share batches": (answering, "needs_beam", lambda options, rules: False),
+    "the number of hypotheses does not follow from the text": (
+        answering,
+        "num_with_phrases",
+        lambda options, rules, chance=random.Random(1): chance.choice([2, 8]),
+    ),
 }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from seq2see.inference.batching import batches_of_equal, rows_at_most, source_co
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.results import EMPTY, BeamCandidate, Prediction, TokenChoice, unanswered
 from seq2see.inference.risk import least_risk
-from seq2see.inference.searching import needs_beam, search
+from seq2see.inference.rules import Rules
+from seq2see.inference.searching import best_of, num_with_phrases, occur, search
 from seq2see.inference.watching import Watch, Watched
 from seq2see.search import Considered, Hypothesis, Recorder
 from seq2see.text import Codec
@@ -43,52 +45,139 @@ def answer_batches(
     with_attention: bool = True,
     watch: Watch | None = None,
 ) -> Iterator[list[tuple[int, Prediction]]]:
-    """The answers of each batch with the rows of their requests. A `watch` looks on, and may give some up."""
+    """The answers of each batch with the rows of their requests. A `watch` looks on, and may give some up.
+
+    All texts are answered without the phrases that have to occur first: an answer that has them anyway is kept.
+    """
     is_read = set(asked.read.rows)
     refused = {row: unanswered(error) for row, error in asked.read.refused.items()}
     if at_once := [(row, refused.get(row, EMPTY)) for row in range(len(asked.requests)) if row not in is_read]:
         yield at_once
-    examples, rows = asked.read.examples, asked.read.rows
-    prompts = examples.target_lengths
-    rules = [asked.rules[row] for row in rows]
-    # Prompts of one length, and either all with phrases that have to occur or none: see `search`.
-    kinds = 2 * prompts + np.array([needs_beam(options, rule) for rule in rules], dtype=np.int64)
-    order = np.lexsort((-examples.source_lengths, kinds))
-    most_rows = rows_at_most(len(model.target_codec.vocabulary))
-    num_sentences = min(options.num_sentences, most_rows // options.num_hypotheses)
-    costs = source_costs(examples.source_lengths)
-    for indices in batches_of_equal(kinds, order, max(1, num_sentences), costs):
-        recorder = Recorder() if options.beam_steps else None
-        answers = search(
-            model.members,
-            model.target_codec,
-            collate(examples, indices),
-            np.array([asked.numbers[rows[index]] for index in indices]),
-            options,
-            [rules[index] for index in indices],
-            max_length=model.max_length,
-            max_positions=model.max_positions,
-            most_rows=most_rows,
-            with_attention=with_attention,
-            watched=None if watch is None else Watched(watch, np.array([rows[index] for index in indices])),
+    searches = Searches(model, asked, options, with_attention, watch)
+    lacking: dict[int, Found] = {}
+    for found in searches.without_phrases():
+        lacking |= {each.example: each for each in found if searches.lacks_phrases(each)}
+        if kept := [each for each in found if each.example not in lacking]:
+            yield searches.answers(kept)
+    for found in searches.with_phrases(lacking):
+        yield searches.answers(found)
+
+
+class Found(NamedTuple):
+    """What a search has found for one text."""
+
+    example: int
+    """Its index among the texts that have been read."""
+    hypotheses: Sequence[Hypothesis]
+    """Best first; at least one."""
+    steps: Sequence[Sequence[Considered]]
+    """Those of its beam, where they are recorded."""
+    is_given_up: bool
+
+
+@dataclass(frozen=True)
+class Searches:
+    """The searches for the answers to texts that have been read, batch by batch."""
+
+    model: Predictor
+    asked: Asked
+    options: GenerationOptions
+    with_attention: bool
+    watch: Watch | None
+
+    def without_phrases(self) -> Iterator[list[Found]]:
+        """What is found for each text where no phrase has to occur."""
+        rules = self.rules
+        has_phrases = np.array([bool(each.contain) for each in rules], dtype=np.int64)
+        kinds = 2 * self.asked.read.examples.target_lengths + has_phrases  # prompts of one length: see `search`
+        width = self.options.num_hypotheses
+        for examples in self._batches(np.arange(len(rules)), kinds, width):
+            free = [rules[example]._replace(contain=()) for example in examples]
+            yield self._found(examples, free, width, shows_tokens=not has_phrases[examples[0]])
+
+    def lacks_phrases(self, found: Found) -> bool:
+        """Whether an answer is without a phrase that has to occur, and somebody waits for it."""
+        phrases = self.rules[found.example].contain
+        return not found.is_given_up and not all(occur(phrases, each.ids) for each in found.hypotheses)
+
+    def with_phrases(self, before: Mapping[int, Found]) -> Iterator[list[Found]]:
+        """What is found for these where phrases have to occur, and those found before that have them."""
+        rules, prompts = self.rules, self.asked.read.examples.target_lengths
+        widths = np.array([num_with_phrases(self.options, each) for each in rules], dtype=np.int64)
+        lacking = np.array(list(before), dtype=np.int64)
+        for width in np.unique(widths[lacking]).tolist():
+            for examples in self._batches(lacking[widths[lacking] == width], prompts, width):
+                own = [rules[example] for example in examples]
+                found = self._found(examples, own, width, shows_tokens=False)
+                yield [each._replace(hypotheses=self._best(each, before[each.example])) for each in found]
+
+    def answers(self, found: Sequence[Found]) -> list[tuple[int, Prediction]]:
+        """What was found as answers, with the rows of their requests."""
+        rows = self.asked.read.rows
+        return [(rows[each.example], answer_of(self.model, self.asked, each, self.options)) for each in found]
+
+    @cached_property
+    def rules(self) -> list[Rules]:
+        """The rules of each text that has been read."""
+        return [self.asked.rules[row] for row in self.asked.read.rows]
+
+    @cached_property
+    def _most_rows(self) -> int:
+        return rows_at_most(len(self.model.target_codec.vocabulary))
+
+    def _batches(self, which: np.ndarray, kinds: np.ndarray, num_hypotheses: int) -> Iterator[np.ndarray]:
+        """These examples in batches of one kind each."""
+        lengths = self.asked.read.examples.source_lengths
+        order = which[np.lexsort((-lengths[which], kinds[which]))]
+        num_sentences = min(self.options.num_sentences, self._most_rows // num_hypotheses)
+        return batches_of_equal(kinds, order, max(1, num_sentences), source_costs(lengths))
+
+    def _found(
+        self, examples: np.ndarray, rules: Sequence[Rules], num_hypotheses: int, *, shows_tokens: bool
+    ) -> list[Found]:
+        recorder = Recorder() if self.options.beam_steps else None
+        rows = np.array([self.asked.read.rows[example] for example in examples])
+        watched = None if self.watch is None else Watched(self.watch, rows, shows_tokens=shows_tokens)
+        found = search(
+            self.model.members,
+            self.model.target_codec,
+            collate(self.asked.read.examples, examples),
+            np.array([self.asked.numbers[row] for row in rows]),
+            self.options,
+            rules,
+            num_hypotheses=num_hypotheses,
+            max_length=self.model.max_length,
+            max_positions=self.model.max_positions,
+            most_rows=self._most_rows,
+            with_attention=self.with_attention,
+            watched=watched,
             recorder=recorder,
         )
-        batch = []
-        for number, (index, found) in enumerate(zip(indices.tolist(), answers, strict=True)):
-            prompt = asked.prompt(index)
-            candidates = [
-                prediction_of(model, examples, index, hypothesis, prompt, is_penalized=options.is_penalized)
-                for hypothesis in found
-            ]
-            if options.mbr:
-                ranked = least_risk(candidates, options.mbr, are_samples=options.sample)
-                candidates = ranked[: options.n_best]
-            best, *others = candidates
-            steps = () if recorder is None else recorder.steps_of(number, options.beam_groups)
-            if others or steps:
-                best = replace(best, alternatives=tuple(others), beam_steps=beam_steps_of(model.target_codec, steps))
-            batch.append((rows[index], best))
-        yield batch
+        steps = [() if recorder is None else recorder.steps_of(i, self.options.beam_groups) for i in range(len(rows))]
+        gone = [watched is not None and row in watched.gone for row in rows.tolist()]
+        return list(map(Found, examples.tolist(), found, steps, gone))
+
+    def _best(self, found: Found, before: Found) -> list[Hypothesis]:
+        phrases = self.rules[found.example].contain
+        kept = [each for each in before.hypotheses if occur(phrases, each.ids)]
+        return best_of([kept, found.hypotheses], self.model.target_codec, self.options)
+
+
+def answer_of(model: Predictor, asked: Asked, found: Found, options: GenerationOptions) -> Prediction:
+    """The best hypothesis as the answer, with the others as its alternatives."""
+    index, prompt = found.example, asked.prompt(found.example)
+    candidates = [
+        prediction_of(model, asked.read.examples, index, hypothesis, prompt, is_penalized=options.is_penalized)
+        for hypothesis in found.hypotheses
+    ]
+    if options.mbr:
+        ranked = least_risk(candidates, options.mbr, are_samples=options.sample)
+        candidates = ranked[: options.n_best]
+    best, *others = candidates
+    if others or found.steps:
+        steps = beam_steps_of(model.target_codec, found.steps)
+        best = replace(best, alternatives=tuple(others), beam_steps=steps)
+    return best
 
 
 def prediction_of(

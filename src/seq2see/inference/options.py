@@ -26,7 +26,7 @@ OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 PENALTIES = ("length_penalty", "coverage_penalty")
 OF_BEAMS = (*PENALTIES, "beam_groups", "diversity", "beam_steps")
 OF_PHRASES = ("contain", "placeholders", "glossary")
-"""Of phrases that have to occur, which beam search finds, at any width."""
+"""Of phrases that have to occur, which greedy search may lack and beam search finds, also where `beam` is 1."""
 LISTED = ("top_tokens", "beam_steps")
 """What is listed with an answer, where the format has room for it."""
 CONFLICTS_WITH_SAMPLING = "conflicts with sampling, which follows one hypothesis"

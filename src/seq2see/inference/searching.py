@@ -26,11 +26,15 @@ from seq2see.search import (
     diverse_beam_search,
     ensemble,
     generate,
+    merged,
 )
 from seq2see.text import BOS, EOS, PAD, UNK, Codec, has_subwords
 
 NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
 """The result of a search in which nothing satisfies the options."""
+
+MOST_STAGES = 64
+"""Of progress with phrases for which there is a hypothesis each; more would take too long."""
 
 NEVER_GENERATED = (PAD, UNK, BOS)
 
@@ -43,6 +47,7 @@ def search(
     options: GenerationOptions,
     rules: Sequence[Rules],
     *,
+    num_hypotheses: int,
     max_length: int,
     max_positions: int | None,
     most_rows: int,
@@ -53,9 +58,9 @@ def search(
     """The hypotheses of each text, best first; at least one, which may be empty.
 
     `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
-    the model's own. At most `most_rows` hypotheses are drawn side by side. Without a beam the `rules` [B] of all texts
-    have phrases that must occur, or those of none have: see `needs_beam`. With `watched`, its watch looks on;
-    a `recorder` is told of the steps of a beam.
+    the model's own. Of each text `num_hypotheses` are followed side by side: more than 1 is a beam, which phrases that
+    have to occur need (see `num_with_phrases`). At most `most_rows` hypotheses are drawn side by side. With `watched`,
+    its watch looks on; a `recorder` is told of the steps of a beam.
     """
     prompt, source_lengths = batch.target.ids, batch.source.lengths
     states = [member.start(batch.source, batch.decoder_input) for member in members]
@@ -89,13 +94,13 @@ def search(
             found = with_choices(found, step, unread, first, options.top_tokens, hidden)
         return [[written(each, codec.step) for each in own] for own in found]
 
-    if needs_beam(options, rules[0]):
+    if num_hypotheses > 1:
         found = diverse_beam_search(
             step,
             start,
-            num_hypotheses=options.beam,
+            num_hypotheses=num_hypotheses,
             # Some of these may be the same text, aligned or segmented in another way.
-            n_best=options.beam if wanted > 1 and is_ambiguous(codec) else wanted,
+            n_best=num_hypotheses if wanted > 1 and is_ambiguous(codec) else wanted,
             groups=options.beam_groups,
             diversity=options.diversity,
             first=first,
@@ -138,9 +143,29 @@ def search(
     return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
 
 
-def needs_beam(options: GenerationOptions, rules: Rules) -> bool:
-    """Whether beam search finds the answer: phrases that have to occur need it, at any width."""
-    return options.beam > 1 or bool(rules.contain)
+def num_with_phrases(options: GenerationOptions, rules: Rules) -> int:
+    """The hypotheses that are followed where the phrases of these rules have to occur.
+
+    At least one for each stage of progress with the phrases, so that the best of those that haven't begun one stays in
+    the beam while others complete it. With fewer, a phrase is written as soon as possible, wherever that is. It is a
+    power of two, so that texts with phrases of similar length share a batch.
+    """
+    stages = min(1 + sum(map(len, rules.contain)), MOST_STAGES)
+    of_group = max(options.beam // options.beam_groups, 1 << (stages - 1).bit_length())
+    return options.beam_groups * of_group
+
+
+def occur(phrases: Sequence[Sequence[int]], ids: Sequence[int]) -> bool:
+    """Whether each phrase occurs among the ids."""
+    starts = range(len(ids))
+    return all(any(tuple(ids[i : i + len(phrase)]) == tuple(phrase) for i in starts) for phrase in phrases)
+
+
+def best_of(found: Sequence[Sequence[Hypothesis]], codec: Codec, options: GenerationOptions) -> list[Hypothesis]:
+    """The best different hypotheses of several beams, as many as are wanted."""
+    best = merged(found)
+    best = [each for each in best if each is not NOTHING] or best
+    return best if options.mbr else distinct(best, codec)[: options.num_candidates]
 
 
 def is_whole(hypothesis: Hypothesis, limit: int) -> bool:

@@ -31,14 +31,17 @@ class Watch(Protocol):
 class Watched:
     """The filter of a batch that is looked on; `rows` [B] are its texts in the numbering of the watch.
 
-    A filter sees every step of either search, and a hypothesis with no token left ends, so that neither search needs to
+    Tokens that may not be those of the answer are not shown (`shows_tokens`). A filter sees every step of either search, and a hypothesis with no token left ends, so that neither search needs to
     know of this.
     """
 
-    def __init__(self, watch: Watch, rows: Ids) -> None:
+    def __init__(self, watch: Watch, rows: Ids, *, shows_tokens: bool = True) -> None:
         self.watch = watch
         self.rows = rows
         self.live = rows
+        self.shows_tokens = shows_tokens
+        self.gone: set[int] = set()
+        """Rows that have been given up."""
 
     def __call__(self, log_probs: Array, emitted: Ids, sentences: Ids) -> Array:
         """Leave no token to rows that are given up."""
@@ -46,10 +49,13 @@ class Watched:
         gone = self.watch.given_up(self.live)
         if gone is not None:
             log_probs[gone] = IMPOSSIBLE
+            self.gone.update(self.live[gone].tolist())
         return log_probs
 
     def choosing(self, choose: Choose) -> Choose:
         """The same choice, seen."""
+        if not self.shows_tokens:
+            return choose
 
         def chosen(log_probs: Array, numbers: Ids, position: int) -> Ids:
             ids = choose(log_probs, numbers, position)

@@ -7,6 +7,7 @@ sentence, `diverse_beam_search` unlike ones. Filters rule tokens out, and beam s
 
 from seq2see.search.beam import beam_search, diverse_beam_search
 from seq2see.search.contract import Hypothesis, State, Step
+from seq2see.search.diversity import merged
 from seq2see.search.ensemble import States, ensemble, log_mean
 from seq2see.search.filters import (
     AfterPrompt,
@@ -55,4 +56,5 @@ __all__ = [
     "length_divisor",
     "log_coverage",
     "log_mean",
+    "merged",
 ]
