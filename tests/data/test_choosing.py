@@ -84,6 +84,50 @@ def test_the_layout_of_the_training_is_read_where_a_file_is_too_short_to_tell_it
     assert read(tmp_path, "a  X: Y\nb  Y: X\n", "test.dict", known=known) == [("a", "X: Y"), ("b", "Y: X")]
 
 
+PROBABLE = "0.99 0.17 1.0 1.25"
+"""Of one pronunciation, as MFA writes them."""
+
+
+@pytest.mark.parametrize("separator", ["\t", "  "])
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_the_probabilities_of_a_dictionary_are_left_out(separator: str, every: int, tmp_path: Path) -> None:
+    """Also where only some words have them: every word, every second, every fourth."""
+    numbers = PROBABLE.split()
+    rows = [[word, *([] if at % every else numbers), " ".join(word)] for at, word in enumerate(WORDS * 2)]
+    content = "".join(separator.join(row) + "\n" for row in rows)
+    pairs = [(word, " ".join(word)) for word in WORDS * 2]
+    assert read(tmp_path, content, "mfa.dict") == pairs
+    # A model that was trained on a dictionary without them knows its delimiter.
+    assert read(tmp_path, content, "mfa.dict", known=TableOptions(delimiter="first-blank")) == pairs
+    # And one that was trained on this reads dictionaries of others.
+    known = TableOptions(delimiter="probabilities")
+    for other in ("\t", "  "):
+        assert (
+            read(tmp_path, "".join(f"{word}{other}{' '.join(word)}\n" for word in WORDS), known=known)
+            == pairs[: len(WORDS)]
+        )
+
+
+def test_numbers_elsewhere_are_no_probabilities(tmp_path: Path) -> None:
+    several = [f"{word}\t{at}.5\t{' '.join(word)}" for at, word in enumerate(WORDS)]  # above 1
+    plain = [f"{word}\t{' '.join(word)}" for word in WORDS]
+    with pytest.raises(DataError, match="expected 2 columns, found 3"):
+        read(tmp_path, "\n".join([*plain * 2, *several[1:], ""]))
+    numbers = [f"0.{at} 0.{at + 1} {at}\t{at}" for at in range(1, 9)]
+    assert read(tmp_path, "\n".join([*numbers, ""])) == [(line.split("\t")[0], line.split("\t")[1]) for line in numbers]
+
+
+def test_a_probability_is_not_offered_as_the_target(tmp_path: Path) -> None:
+    lines = [f"{word}\t{' '.join(word)}" for word in WORDS]
+    lines[3] = f"{WORDS[3]}\t0.99\t0.17\t1.0\t1.0\t{' '.join(WORDS[3])}"
+    (path := tmp_path / "mfa.tsv").write_text("\n".join([*lines, ""]))
+    with pytest.raises(DataError, match="found 6") as caught:
+        read_pairs([path])
+    assert "--source 1 --target 2" not in str(caught.value) and "--delimiter probabilities" in str(caught.value)
+    found = read_pairs([path], table=TableOptions(delimiter="probabilities"))
+    assert found.pairs[3][:2] == (WORDS[3], " ".join(WORDS[3]))
+
+
 def test_tags_with_the_delimiter_of_the_training_do_not_divide_a_table_of_another(tmp_path: Path) -> None:
     known = replace(KNOWN, delimiter="semicolon")
     assert read(tmp_path, CSV, known=known) == PAIRS

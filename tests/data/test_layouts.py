@@ -56,6 +56,9 @@ LAYOUTS: dict[str, tuple[str, str | bytes, int, tuple[str, str]]] = {
     "pronouncing dictionary (CMUdict)": (
         "words.dict", ";;; by hand\n# and more\n" + lines(WORDS, "  ") + "VIS(2)  v i s # rare\n", 9, WORDS[0],
     ),
+    "pronouncing dictionary with probabilities (Kaldi, MFA)": (
+        "lexiconp.txt", "".join(f"{a} {1.0 - at / 10} {b}\n" for at, (a, b) in enumerate(WORDS)), 8, WORDS[0],
+    ),
     "UniMorph": ("forms", lines(FORMS[:4]) + "\n" + lines(FORMS[4:]), 8, ("zien\tV;PST", "zag")),
     "SIGMORPHON inflection, features second": (
         "forms.txt", lines([(a, c, b) for a, b, c in FORMS]), 8, ("zien\tV;PST", "zag"),

@@ -23,6 +23,7 @@ from seq2see.data.json_table import UnknownColumnError, is_json_text, json_forma
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
+from seq2see.data.probabilities import PROBABILITIES
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError, did_you_mean
@@ -158,7 +159,7 @@ def _layout(
     if any("\r" in line for line in head):
         return Layout()  # line ends of classic Mac OS, which are said of each line
     layout = layout_of(head, options, wanted, is_sure=extension(Path(where)) == ".csv")
-    if layout is not None and (layout.delimiter, layout.num_columns) == (TAB, 2):
+    if layout is not None and (layout.delimiter == PROBABILITIES or (layout.delimiter, layout.num_columns) == (TAB, 2)):
         return layout
     num_pairs = sum(line.count("\t") == 1 and bool(line.strip()) for line in head)
     if options.delimiter in (None, "tab") and num_pairs > _HALF * num_lines:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from seq2see.data.header import has_usual_names, is_header
 from seq2see.data.options import TableOptions
+from seq2see.data.probabilities import PROBABILITIES, has_probabilities, split_entry
 
 TAB = "\t"
 SPACES = "  "
@@ -24,11 +25,11 @@ PADDED = "_"
 """The delimiter of halves of a fixed width, of which the second begins with it."""
 DELIMITERS = (TAB, "|||", "=>", "->", "⇒", "→", "::", "|", ";", ",", "=", ":", PADDED, BLANKS, FIRST_BLANK, SPACES)
 """Those tried, the most telling first."""
-_BLANK_DELIMITERS = (BLANKS, FIRST_BLANK, SPACES, PADDED)
+_BLANK_DELIMITERS = (BLANKS, FIRST_BLANK, SPACES, PADDED, PROBABILITIES)
 CSV_DELIMITERS = (TAB, "|", ";", ",")
 """Those of tables whose cells may be in quotation marks."""
 _WORDS = {"tab": TAB, "\\t": TAB, "comma": ",", "semicolon": ";", "pipe": "|", "blanks": SPACES,
-          "first-blank": FIRST_BLANK, "blank": BLANKS}  # fmt: skip
+          "first-blank": FIRST_BLANK, "blank": BLANKS, "probabilities": PROBABILITIES}  # fmt: skip
 """What --delimiter calls those that are hard to type."""
 _NAMES = {TAB: "TAB", ",": "commas", ";": "semicolons", BLANKS: "blanks", SPACES: "two or more blanks"}
 _COMMENTS = ("#", ";;;", "//", "%")
@@ -62,7 +63,8 @@ class Layout(NamedTuple):
     """How the lines of a table are divided into columns."""
 
     delimiter: str = TAB
-    """A string, blanks around it being ignored unless it is TAB, or SPACES, BLANKS, FIRST_BLANK or PADDED."""
+    """A string, blanks around it being ignored unless it is TAB, or SPACES, BLANKS, FIRST_BLANK, PADDED or
+    PROBABILITIES."""
     num_columns: int = 2
     is_quoted: bool = False
     """Cells may be in quotation marks, as in CSV."""
@@ -72,6 +74,11 @@ class Layout(NamedTuple):
     """The names of the columns, if the first line has them."""
     marks: tuple[str, ...] = ()
     """Lines that only say how the table is divided, or stand above it."""
+
+    @property
+    def is_dictionary(self) -> bool:
+        """Whether a line is a word and its symbols, as in pronouncing dictionaries."""
+        return self.delimiter in (FIRST_BLANK, PROBABILITIES)
 
     @property
     def is_conllu(self) -> bool:
@@ -90,6 +97,8 @@ class Layout(NamedTuple):
         """The layout in words."""
         if self.delimiter == FIRST_BLANK:
             words = "a pronouncing dictionary: a word, blanks, its symbols"
+        elif self.delimiter == PROBABILITIES:
+            words = "a pronouncing dictionary: a word, its symbols; the probabilities between them are left out"
         elif self.delimiter == PADDED:
             words = "padded halves, of which the second begins with _"
         elif self.is_conllu:
@@ -147,6 +156,8 @@ def layout_of(
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
     if said is not None and given is None:
         given = said[1]
+    if given is None and not (wanted or markdown or options.header == "yes") and has_probabilities(table):
+        return Layout(PROBABILITIES, 2, comments=comments)
     if markdown and options.header == "auto":
         options = replace(options, header="yes")
     whole: list[tuple[str, bool, list[list[str]], int]] = []
@@ -271,6 +282,8 @@ def split_cells(line: str, delimiter: str) -> list[str]:
         cells = re.split(r"  +|\s*\t\s*", line.strip(), maxsplit=1)
         cells = cells if len(cells) == 2 else line.split(None, 1)
         return [*cells[:1], *(_COMMENT_AFTER.sub("", cell).strip() for cell in cells[1:])]
+    if delimiter == PROBABILITIES:
+        return split_entry(line)
     if delimiter == SPACES:
         return re.split(r"  +|\s*\t\s*", line.strip())
     if delimiter == PADDED:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Literal, NamedTuple
 
 from seq2see.data.pairs import Pair
+from seq2see.data.probabilities import DECIMAL
 
 Columns = Literal["pairs", "target"]
 Fault = Literal[
@@ -166,7 +167,11 @@ def two_columns(text: str, line: Line, names: Sequence[str] = ()) -> tuple[str, 
     if len(found) == 1:
         fix = "separate source and target with a TAB"
         raise LineError(line, wrong_number(2, found, names), fix, "columns")
-    fix = "keep only source and target, or read the first two columns of each line: --source 1 --target 2"
+    fix, second = "keep only source and target", found[1].strip()
+    if re.fullmatch(DECIMAL, second):
+        fix += ", or leave out the probabilities of a pronouncing dictionary: --delimiter probabilities"
+    elif not second.isdecimal():  # a number is hardly a target
+        fix += ", or read the first two columns of each line: --source 1 --target 2"
     raise LineError(line, wrong_number(2, found, names), fix, "columns")
 
 

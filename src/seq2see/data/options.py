@@ -25,8 +25,8 @@ class TableOptions:
     names: tuple[str, ...] = ()
     """Names of the columns of a file that has no header."""
     delimiter: Annotated[str, Meta(min_length=1)] | None = None
-    """What separates columns: tab, comma, semicolon, pipe, blanks (two or more), first-blank, or another
-    text; by default it is found out."""
+    """What separates columns: tab, comma, semicolon, pipe, blanks (two or more), first-blank, probabilities (between
+    a word and its symbols, which are left out), or another text; by default it is found out."""
     header: Decision = "auto"
     """Whether the first line has the names of the columns."""
     quotes: Decision = "auto"
@@ -43,7 +43,9 @@ class TableOptions:
         if isinstance(self.target, int) and not isinstance(self.target, bool):
             object.__setattr__(self, "target", str(self.target))
         if self.delimiter == "":
-            fix = "give tab, comma, semicolon, pipe, blanks, first-blank or another text, or leave it out"
+            fix = (
+                "give tab, comma, semicolon, pipe, blanks, first-blank, probabilities or another text, or leave it out"
+            )
             raise ConfigError("must not be empty", where="delimiter", fix=fix)
 
     def over(self, other: TableOptions) -> TableOptions:

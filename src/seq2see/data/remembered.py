@@ -14,6 +14,7 @@ from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import CSV_DELIMITERS, TAB, delimiter_called, has_delimiter, is_of_blanks, layout_of
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, flags_of
+from seq2see.data.probabilities import PROBABILITIES
 from seq2see.data.table import Format, TableFormat
 from seq2see.errors import DataError
 from seq2see.printable import listed
@@ -144,7 +145,7 @@ def without_other_layout(known: TableOptions, head: Sequence[str], where: str) -
     own = layout_of(head, TableOptions(names=known.names), wanted, is_sure=extension(Path(where)) == ".csv")
     has_own = own is not None and own.delimiter != delimiter_called(known.delimiter)
     if own is not None and has_own and own.delimiter != TAB and not own.header:
-        is_more_telling = is_of_blanks(known.delimiter) and own.delimiter in (*CSV_DELIMITERS, "|||")
+        is_more_telling = is_of_blanks(known.delimiter) and own.delimiter in (*CSV_DELIMITERS, "|||", PROBABILITIES)
         has_own = is_more_telling and (is_table or len(head) >= _FEW_LINES)
     if not has_own and has_delimiter(head, known.delimiter):
         return known

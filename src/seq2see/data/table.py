@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from seq2see.data.columns import columns_in, is_named
-from seq2see.data.layout import CSV_DELIMITERS, FIRST_BLANK, TAB, Layout, clean_cell, delimiter_name, records
+from seq2see.data.layout import CSV_DELIMITERS, TAB, Layout, clean_cell, delimiter_name, records
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of, two_columns, wrong_number
 from seq2see.printable import listed
 
@@ -114,7 +114,7 @@ class TableFormat:
         num = len(self.source)
         if num == 1:
             sources = columns[0]
-            if self.layout.delimiter == FIRST_BLANK:
+            if self.layout.is_dictionary:
                 sources = [VARIANT_NUMBER.sub("", word) for word in sources]
         else:
             sources = list(map("\t".join, zip(*columns[:num], strict=True))) if num else [""] * len(numbers)
@@ -206,7 +206,7 @@ class TableFormat:
             raise LineError(line, wrong_number(wanted, cells, self.names), self._fix_of(num), "columns")
         cells = [clean_cell(cell) for cell in cells] if layout.delimiter != TAB else cells
         parts = [cells[index] for index in self.source]
-        if layout.delimiter == FIRST_BLANK:
+        if layout.is_dictionary:
             parts = [VARIANT_NUMBER.sub("", part) for part in parts]
         target = "" if self.target is None else cells[self.target]
         if self.target is not None:
