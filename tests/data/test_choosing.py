@@ -6,6 +6,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -309,6 +310,53 @@ def test_a_single_column_of_sources_may_have_a_header() -> None:
     assert sources_of("wort\nhaus\n", known, "texts.txt") == ["wort", "haus"], "lines of text have no header"
     found = iterate_rows(io.BytesIO(b"x\na\n"), "texts.txt", table=TableOptions(delimiter="comma", header="yes"))
     assert [row.source for row in found] == ["a"]
+
+
+@pytest.mark.parametrize("text", ["{n} May 1999", "1{n}:30", "to {n} = two", "{n} -> to"])
+@pytest.mark.parametrize("name", ["texts.csv", "texts.tsv", "texts.txt"])
+def test_texts_are_not_divided_where_pairs_would_be(text: str, name: str) -> None:
+    texts = [text.format(n=number) for number in range(3, 30)]
+    content = "".join(f"{text}\n" for text in texts)
+    known = TableOptions(source=("raw",), target="iso", names=("raw", "iso"))
+    assert sources_of(content, name=name) == texts
+    headed = iterate_rows(io.BytesIO(f"raw\n{content}".encode()), name, known=known, table=TableOptions(header="yes"))
+    assert [row.source for row in headed] == texts
+    if name != "texts.txt":
+        assert sources_of(f"raw\n{content}", known, name) == texts
+
+
+def test_a_dictionary_to_answer_is_divided_for_a_model_of_dictionaries() -> None:
+    content = "".join(f"{word}  {' '.join(word)}\n" for word in WORDS)
+    for name in ("texts.csv", "texts.txt"):
+        assert sources_of(content, TableOptions(delimiter="first-blank"), name) == WORDS
+        assert sources_of(content, name=name) == content.splitlines()
+        numbered = iterate_rows(io.BytesIO(content.encode()), name, table=TableOptions(source=("1",)))
+        assert [row.source for row in numbered] == WORDS
+
+
+@pytest.mark.parametrize("name", ["texts.csv", "texts.tsv", "texts.txt"])
+@pytest.mark.parametrize("header", ["auto", "no", "yes"])
+@pytest.mark.parametrize("known", [TableOptions(), TWO])
+def test_a_list_of_words_is_one_column(known: TableOptions, header: Literal["auto", "no", "yes"], name: str) -> None:
+    first = "lemma\n" if header == "yes" else ""
+    if known.names and header == "auto":
+        first, header = ("", "no") if name == "texts.txt" else ("lemma\n", "auto")
+    content = f"{first}ciao\nchiesa\n".encode()
+    rows = iterate_rows(io.BytesIO(content), name, known=known, table=TableOptions(header=header))
+    assert [row.source for row in rows] == ["ciao", "chiesa"]
+
+
+def test_texts_in_quotation_marks_are_one_column_of_csv() -> None:
+    assert sources_of('"ciao, bella"\n"chiesa"\n', name="texts.csv") == ["ciao, bella", "chiesa"]
+    assert sources_of('"Ciao" disse\nchiesa\n', name="texts.csv") == ['"Ciao" disse', "chiesa"]
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt"])
+def test_a_text_that_is_called_as_the_column_is_said(name: str) -> None:
+    said: list[str] = []
+    rows = list(iterate_rows(io.BytesIO(b"lemma\nciao\n"), name, known=TWO, say=said.append))
+    assert [row.source for row in rows] == ["lemma", "ciao"]
+    assert said == [f"{name}: the first line is answered, too; if lemma is the name of the column: --header yes"]
 
 
 @pytest.mark.parametrize("given", [("word, English", "tags"), ["word, English", "tags"]])

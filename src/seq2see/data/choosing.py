@@ -254,10 +254,16 @@ class _Finder:
         )
 
     def _position(self, name: str) -> int:
-        """The place of a known name in a table without a header that has the same columns, or only those asked for."""
+        """The place of a known name in a table without a header that has the same columns, or only those asked for.
+
+        Texts to answer may have those of the source alone, if it is said that there is no header.
+        """
         known = [each for each in self.options.names if each in self.asked]
         if len(known) == self.layout.num_columns:
             return known.index(name)
+        are_sources = not self.has_target and self.options.header == "no"
+        if are_sources and len(self.options.source) == self.layout.num_columns:
+            return self.options.source.index(name)
         num, num_here = len(self.options.names), self.layout.num_columns
         found = f"{num_here} columns, and no header that names them" if num_here > 1 else "one column without a name"
         what = f"has {found}; known are {num} columns: {', '.join(self.options.names)}"

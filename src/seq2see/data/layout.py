@@ -105,6 +105,7 @@ class Layout(NamedTuple):
             words = "CoNLL-U"
         else:
             words = f"{self.num_columns} columns separated by {_NAMES.get(self.delimiter, self.delimiter)}"
+            words = "1 column" if self.num_columns == 1 else words
         words += ", in quotation marks" if self.is_quoted else ""
         words += ", with a header" if self.header else ""
         return words + (f", with comments ({' '.join(self.comments)})" if self.comments else "")
@@ -345,6 +346,12 @@ def clean_cell(cell: str) -> str:
     return " ".join(cell.split()) if "\n" in cell or "\t" in cell or "\r" in cell else cell.strip()
 
 
+def are_set_off(lines: Sequence[str]) -> bool:
+    """Whether more than one blank is after the first word of nearly all lines, as in a pronouncing dictionary."""
+    set_off = sum(re.match(r"\S+(  |\t| \t)", line.strip()) is not None for line in lines)
+    return set_off >= _MOST * len(lines)
+
+
 def _comments_in(lines: Sequence[str]) -> Iterator[str]:
     """What comments begin with, of which there are fewer than other lines; with a blank if words also begin so."""
     for prefix in _COMMENTS:
@@ -385,8 +392,7 @@ def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
 
 def _is_lexicon(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> bool:
     """Whether the rest of each line is made of few short symbols, or set off by more than one blank."""
-    set_off = sum(re.match(r"\S+(  |\t| \t)", line.strip()) is not None for line in lines)
-    if set_off >= _MOST * len(lines):
+    if are_set_off(lines):
         return True
     symbols = Counter(symbol for _, rest in rows for symbol in rest.split())
     num_short = sum(count for symbol, count in symbols.items() if len(symbol) <= _MAX_SYMBOL)

@@ -20,7 +20,16 @@ from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, tr
 from seq2see.data.diagnosis import NOT_UTF8, diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
-from seq2see.data.layout import CSV_DELIMITERS, TAB, Layout, delimiter_name, is_open, layout_of
+from seq2see.data.layout import (
+    CSV_DELIMITERS,
+    FIRST_BLANK,
+    TAB,
+    Layout,
+    are_set_off,
+    delimiter_name,
+    is_open,
+    layout_of,
+)
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
@@ -122,25 +131,46 @@ def _source_format(
         return _json_format(head, name, table, known, extra)
     filled = [line for line in head if line.strip()]
     if is_asked:
-        return format_of(head, merged, name, extra=extra, has_target=False)
+        return format_of(head, _of_texts(merged, head, name, table), name, extra=extra, has_target=False)
     known = without_other_layout(known, head, name)
     if known.delimiter is not None:
         found = layout_of(head)
         if found is not None and delimiter_name(found.delimiter) == known.delimiter:
             return format_of(head, table.over(known), name, has_target=False)
         known = replace(known, delimiter=None)
-    merged = table.over(known)
+    is_file_of_table = extension(Path(name)) in TABLE_EXTENSIONS and name != STDIN
+    merged = _of_texts(table.over(known), head, name, table)
     wanted, tabs = known.source, {line.count("\t") + 1 for line in filled}
-    layout = layout_of(head, known, wanted) if wanted else None
-    if layout is not None and layout.header and set(wanted) <= set(layout.header):
+    layout = layout_of(head, merged, wanted) if wanted else None
+    if layout is not None and layout.num_columns > 1 and set(wanted) <= set(layout.header):
         return format_of(head, merged, name, has_target=False)
     if len(wanted) > 1 and (tabs == {len(wanted)} or not filled):
         return TableFormat(Layout(TAB, len(wanted)), tuple(range(len(wanted))), None)
-    is_table = len(tabs) == 1 and tabs != {1}
-    has_table = is_table or extension(Path(name)) in TABLE_EXTENSIONS
-    if len(wanted) > 1 or (has_table and name != STDIN):
+    is_table = len(tabs) == 1 and tabs != {1} and name != STDIN
+    if len(wanted) > 1 or is_table or is_file_of_table:
         return format_of(head, merged, name, has_target=False)
     return TextFormat(is_source=True)
+
+
+def _of_texts(options: TableOptions, head: Sequence[str], name: str, table: TableOptions) -> TableOptions:
+    """The options with those of a single column, where lines have one text each and nothing that divides columns.
+
+    What only may divide columns, such as the first blank of a pronouncing dictionary, is part of a text.
+    """
+    wanted, is_csv = options.source, extension(Path(name)) == ".csv"
+    if options.delimiter is not None or len(wanted) > 1 or not any(map(str.strip, head)):
+        return options
+    if any("\t" in line or "\r" in line for line in head):
+        return options
+    layout = layout_of(head, options, wanted, is_sure=is_csv)
+    if layout is not None and layout.num_columns > 1:
+        is_named = bool(wanted) and len(layout.header) == layout.num_columns and set(wanted) <= set(layout.header)
+        is_chosen = bool(table.source) and (layout.delimiter != FIRST_BLANK or are_set_off(head))
+        if layout.delimiter in CSV_DELIMITERS or is_named or is_chosen:
+            return options
+    in_csv = layout_of(head, replace(options, delimiter="comma"), wanted) if is_csv else None
+    is_quoted = in_csv is not None and in_csv.is_quoted and in_csv.num_columns == 1
+    return replace(options, delimiter="comma" if is_quoted else "tab")
 
 
 def _json_format(
@@ -244,6 +274,9 @@ def _rows(
     is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
     if say is not None and not is_usual and (said := chosen.describe()):
         say(f"{name}: {said}{'; of each line: ' if columns else ''}{', '.join(columns)}")
+    names = table.over(known).source
+    if say is not None and isinstance(chosen, TextFormat) and texts and (texts[0].strip(),) == names:
+        say(f"{name}: the first line is answered, too; if {texts[0].strip()} is the name of the column: --header yes")
     has_read, refused, advice, first = False, 0, None, ""
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
         if not isinstance(found, LineError):
