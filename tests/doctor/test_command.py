@@ -110,6 +110,14 @@ def test_columns_and_units_are_those_of_the_recipe(seq2see_check: Command) -> No
     assert named["sets"][0]["target"]["unit"] == "symbols"
 
 
+def test_symbols_without_blanks_are_an_error_for_a_recipe_that_wants_symbols(seq2see_check: Command) -> None:
+    Path("ipa.tsv").write_text("".join(f"word{at}\tform{at}\n" for at in range(60)))
+    ran = seq2see_check("ipa.tsv", "--recipe", "pronunciation")
+    assert ran.code == 1 and "error  unspaced-symbols: 1 side (target)" in ran.out
+    assert "train with --set text.target=characters" in ran.out
+    assert "unspaced-symbols" not in seq2see_check("ipa.tsv").out
+
+
 def test_a_held_out_set_of_other_columns_than_the_recipe_is_a_finding(seq2see_check: Command) -> None:
     Path("forms.tsv").write_text("".join(f"word{at}\tV;{at % 5};{at % 2}\tform{at}\n" for at in range(60)))
     ran = seq2see_check("forms.tsv", "--recipe", "inflection", "--test", "test.tsv")

@@ -122,6 +122,7 @@ def test_the_near_miss_is_not_found(name: str, write: Write) -> None:
 def test_every_finding_has_a_case() -> None:
     elsewhere = {"leaked-pairs", "leaked-sources", "unseen-symbols", "json", "parallel-lengths", "choice"}
     elsewhere |= {"source-columns", "swapped", "case", "unreadable"}  # test_columns
+    elsewhere |= {"unspaced-symbols"}  # test_command
     assert set(CASES) | elsewhere == set(FINDING_TYPES)
 
 

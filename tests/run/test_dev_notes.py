@@ -10,7 +10,7 @@ import pytest
 
 from seq2see.config import make_config
 from seq2see.data import Pair
-from seq2see.errors import DataError
+from seq2see.errors import ConfigError, DataError
 from seq2see.run.planning import plan_run
 
 
@@ -29,6 +29,29 @@ def pairs(count: int, seed: int, *, is_swapped: bool = False) -> list[Pair]:
 def test_targets_of_dev_that_are_mostly_unknown_are_a_warning(is_swapped: bool) -> None:
     plan = plan_run(make_config({}, {}), pairs(100, 1), pairs(10, 2, is_swapped=is_swapped))
     assert any("are the columns of dev in the order of train?" in note for note in plan.notes) == is_swapped
+
+
+def test_the_order_of_columns_is_not_asked_of_dev_pairs_that_were_set_aside() -> None:
+    names = [
+        pair._replace(target=f"{pair.source} {pair.source[::-1]}{number}") for number, pair in enumerate(pairs(60, 3))
+    ]
+    plan = plan_run(make_config({}, {"text.target": "words", "text.min_count": 1}), names)
+    [warning] = [note for note in plan.notes if note.startswith("warning: most tokens of the dev targets")]
+    assert "order of train" not in warning and warning.endswith("text.target=characters")
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_symbols_without_blanks_are_refused(side: str) -> None:
+    """Each text would be a symbol of its own; labels are not."""
+    unspaced = [(f"{at:03}", f"{at:04}") for at in range(40)]
+    config = make_config({}, {f"text.{side}": "symbols"})
+    with pytest.raises(ConfigError, match=f"nearly all {side}s have no blanks") as caught:
+        plan_run(config, [Pair(*both, "") for both in unspaced])
+    assert caught.value.fix is not None and f"text.{side}=characters" in caught.value.fix
+    spaced = [(" ".join(source), " ".join(target)) for source, target in unspaced]
+    labels = [(f"{source} {at}", "yes" if at % 3 else "no") for at, (source, _) in enumerate(unspaced)]
+    for fine in (spaced, labels):
+        plan_run(config, [Pair(*both, "") for both in fine])
 
 
 @pytest.mark.parametrize("model", ["bidirectional", "transducer"])

@@ -36,7 +36,7 @@ from seq2see.storage.files import hash_of, write_file
 from seq2see.storage.saved_model import codec_files
 from seq2see.text import VALUE_UNITS, Codecs
 from seq2see.text.building import codec_of_counts, joint_codecs, vocabulary_lines
-from seq2see.text.choice import choose_text, one_text_lines
+from seq2see.text.choice import choose_text, one_text_lines, require_symbols_apart
 from seq2see.text.options import TextOptions
 from seq2see.version import __version__
 
@@ -165,7 +165,9 @@ class Preparation:
         """The text options, with a tokenizer chosen for each side."""
         pairs = [pair for draw, pair in sample if draw not in self.set_aside]
         sources = [pair.source for pair in pairs] if self.columns == "pairs" else None
-        text, choices = choose_text(self.config.text, sources, [pair.target or "" for pair in pairs])
+        targets = [pair.target or "" for pair in pairs]
+        text, choices = choose_text(self.config.text, sources, targets)
+        require_symbols_apart(text, sources, targets)
         for line in [*choices, *one_text_lines(text, sources or [])]:
             self.say(line)
         if not isinstance(text.source, str | None) and set(text.source) & set(VALUE_UNITS):

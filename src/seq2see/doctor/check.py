@@ -89,6 +89,7 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
             findings += comparisons.leaked(earlier, each)
         if number == 0:
             findings += columns.constant(each)
+            findings += symbols.unspaced(each, units)
             findings += symbols.rare(each, units)
         elif len(each.sides) != len(train.sides):
             detail = f"{len(each.sides) - 1}, and {len(train.sides) - 1} in {train.name}"

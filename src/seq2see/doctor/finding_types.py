@@ -123,6 +123,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "The source has another number of columns than in the training set.",
         "read the same columns of all files: --source lemma,features --target form",
     ),
+    "unspaced-symbols": FindingType(
+        "error",
+        "sides",
+        "The unit is symbols, and nearly all texts have no blanks, so that each would be a symbol of its own.",
+        "",
+    ),
     "unreadable": FindingType(
         "error",
         "texts",

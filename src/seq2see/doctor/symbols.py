@@ -12,6 +12,7 @@ from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.text.choice import are_unspaced
 from seq2see.text.fields import VALUE_UNITS
 from seq2see.text.tokenizers import TAG_SEPARATOR
 
@@ -42,6 +43,16 @@ def faults(statistics: PairStatistics) -> Iterator[RawFinding]:
             for line, text, detail in side.examples.get(name, [])
         ]
         yield RawFinding(name, statistics, sum(counts.values()), "; ".join(parts), examples=examples[:_NUM_EXAMPLES])
+
+
+def unspaced(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
+    """Sides of the unit symbols whose texts have none between blanks."""
+    own = {"target": units[-1]} if statistics.fields else {"source": units[0], "target": units[-1]}
+    for name, unit in own.items():
+        side = statistics.target if name == "target" else statistics.source
+        if unit == "symbols" and are_unspaced(side.sample):
+            fix = f"write the symbols with blanks between them, or train with --set text.{name}=characters"
+            yield RawFinding("unspaced-symbols", statistics, 1, name, [(0, name), (1, name)], remedy=fix)
 
 
 def rare(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:

@@ -51,7 +51,12 @@ def read_request(
     has_source = find(resolve(config.model).name).has_source
     require_possible_embeddings(config.training, has_source=has_source)
     require_possible_unpaired(config, has_source=has_source)
-    data = with_units(read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source)
+    data = with_units(
+        read_data(config, pairs, dev_pairs, has_source=has_source),
+        config.text,
+        has_source=has_source,
+        is_new=config.training.start_from is None,
+    )
     require_free(folder, force=force)
     return data
 

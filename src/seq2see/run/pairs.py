@@ -28,7 +28,7 @@ from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.printable import listed, quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
-from seq2see.text.choice import choose_text
+from seq2see.text.choice import choose_text, one_text_lines, require_symbols_apart
 from seq2see.text.fields import ValueUnit, num_fields
 from seq2see.text.options import TextOptions
 
@@ -248,15 +248,19 @@ def from_here(path: str) -> Path:
     return Path(path)
 
 
-def with_units(data: RunData, options: TextOptions, *, has_source: bool) -> RunData:
+def with_units(data: RunData, options: TextOptions, *, has_source: bool, is_new: bool) -> RunData:
     """The data with the units of their texts, and with notes on them. ConfigError for conflicting options.
 
-    A prepared corpus has its own.
+    If the vocabularies are to be made, also for texts that don't suit their unit. A prepared corpus has its own.
     """
     if data.corpus or data.text is not None:
         return data
     sources = [pair.source for pair in data.train] if has_source else None
-    text, lines = choose_text(options, sources, [pair.target or "" for pair in data.train])
+    targets = [pair.target or "" for pair in data.train]
+    text, lines = choose_text(options, sources, targets)
+    if is_new:
+        require_symbols_apart(text, sources, targets)
+        lines += one_text_lines(text, sources or ())
     return replace(data, text=text, notes=[*data.notes, *lines])
 
 

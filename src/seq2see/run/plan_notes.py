@@ -71,8 +71,8 @@ def copying_lines(text: TextOptions, codecs: Codecs, examples: Examples) -> list
     ]
 
 
-def unwritable_lines(codec: Codec, dev: Sequence[Pair]) -> list[str]:
-    """A line on the dev targets that no answer can equal, if there are any."""
+def unwritable_lines(codec: Codec, dev: Sequence[Pair], *, is_from_train: bool) -> list[str]:
+    """A line on the dev targets that no answer can equal, if there are any; dev may be a part of the training file."""
     unknown = [tokens for pair in dev if (tokens := codec.unknown(pair.target or ""))]
     if not unknown:
         return []
@@ -82,7 +82,11 @@ def unwritable_lines(codec: Codec, dev: Sequence[Pair]) -> list[str]:
     ]
     num_tokens = sum(len(codec.encode(pair.target or "", end=False)) for pair in dev)
     if len(dev) >= FEW_DEV and 2 * sum(map(len, unknown)) > num_tokens:
-        lines.append(
-            "warning: most tokens of the dev targets are unknown: are the columns of dev in the order of train?"
-        )
+        what = "warning: most tokens of the dev targets are unknown"
+        if not is_from_train:
+            lines.append(f"{what}: are the columns of dev in the order of train?")
+        elif (unit := codec.tokenizer.name) in ("words", "symbols"):
+            lines.append(f"{what}, since most {unit} occur only once; smaller units recur: text.target=characters")
+        else:
+            lines.append(f"{what}: add training pairs")
     return lines

@@ -51,7 +51,6 @@ from seq2see.run.traits import Traits, can_align
 from seq2see.storage.saved_model import sizes_of
 from seq2see.text import Codecs
 from seq2see.text.building import vocabulary_lines
-from seq2see.text.choice import one_text_lines
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
 
@@ -98,7 +97,10 @@ def plan_run(
     is_new = codecs is None
     needs_vectors = codecs is None or config.training.freeze_embeddings
     data = with_units(
-        data or read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source
+        data or read_data(config, pairs, dev_pairs, has_source=has_source),
+        config.text,
+        has_source=has_source,
+        is_new=is_new and pretrained is None,
     )
     config = replace(config, data=data.settled(config.data))
     if pretrained:
@@ -147,7 +149,7 @@ def plan_run(
     training, training_notes = choose_training(training, examples, model, traits, epoch_examples)
     config = replace(config, text=text, model=model, training=training)
     dev = sample_evenly(data.dev, DEV_PAIRS)
-    text_notes += unwritable_lines(codecs[1], dev)
+    text_notes += unwritable_lines(codecs[1], dev, is_from_train=dev_pairs is None and not config.data.dev)
     training_notes += guide_notes
     training_notes += options_line(pretrained, config) if pretrained else []
     plan = RunPlan(
@@ -210,8 +212,6 @@ def from_texts(
     if codecs:
         examples = Examples.encode(data.train, *codecs)
         return Encoded(data, text, codecs, examples, unknown_shares(examples))
-    if has_source:
-        data = replace(data, notes=[*data.notes, *one_text_lines(text, [pair.source for pair in data.train])])
     codecs, examples = build_examples(text, data.train, has_source=has_source)
     # Subwords can be counted only now.
     shorter = without_long_pairs(data, limit_of(config.data.longest, text, codecs))

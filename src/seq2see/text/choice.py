@@ -28,6 +28,8 @@ MANY_BREAKS = 0.01
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
 _MAX_CHARACTERS_FOR_GRAPHEMES = 100_000
+_FEW_TEXTS, _NEARLY_ALL = 20, 0.8
+"""Texts that say something about a side, and the share of them that holds for nearly all."""
 _WITHOUT_BLANKS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
@@ -161,6 +163,22 @@ def one_text_lines(options: TextOptions, sources: Sequence[str]) -> list[str]:
     units = [each if unit not in FIELD_UNITS or each in ("tags", *VALUE_UNITS) else unit for each in own]
     what = f"the {number} source columns are read as one text, since text.source is one unit"
     return [f"note: {what}; to read each by itself: --set text.source={','.join(units)}"]
+
+
+def require_symbols_apart(options: TextOptions, sources: Sequence[str] | None, targets: Sequence[str]) -> None:
+    """ConfigError for a side of symbols whose texts have none: without blanks, each text would be a symbol."""
+    for side, texts in (("source", sources or ()), ("target", targets)):
+        if getattr(options, side) == "symbols" and are_unspaced(texts):
+            what = f"nearly all {side}s have no blanks, so that each would be a symbol of its own"
+            fix = f"write the symbols with blanks between them, or set text.{side}=characters"
+            raise ConfigError(f"{what}; the first is {texts[0]!r:.80}", where=f"text.{side}=symbols", fix=fix)
+
+
+def are_unspaced(texts: Sequence[str]) -> bool:
+    """Whether nearly all texts are one token between blanks that no other text has, unlike labels."""
+    counts = Counter(map(str.strip, texts))
+    num_single = sum(count == 1 and len(text) > 1 and " " not in text for text, count in counts.items())
+    return len(texts) >= _FEW_TEXTS and num_single >= _NEARLY_ALL * len(texts)
 
 
 def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
