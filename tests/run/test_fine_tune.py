@@ -20,7 +20,7 @@ from seq2see import Pair
 from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
 from seq2see.data.batch import collate
-from seq2see.errors import CheckpointError, ConfigError, UserError
+from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, Sizes, build, restore
@@ -298,6 +298,22 @@ def test_a_model_of_one_text_made_of_two_columns_reads_two(tmp_path: Path) -> No
     start = {"training.start_from": str(tmp_path / "base")}
     model = seq2see.train(table, out=tmp_path / "new", settings=TINY | start, quiet=True)
     assert model.table.source == ("lemma", "tags")
+
+
+def test_targets_of_unknown_symbols_are_refused(tmp_path: Path) -> None:
+    """As phones without blanks between them; a few new symbols are added."""
+    phones = [(f"{first}{second}", f"{second} {first}") for first in "abcd" for second in "efgh"]
+    out, symbols = tmp_path / "base", {"text.target": "symbols", "training.max_updates": 1}
+    seq2see.train(phones, out=out, settings=TINY | symbols, quiet=True)
+    start = TINY | {"training.start_from": str(out), "training.max_updates": 1}
+    joined = [(source, f"[{target.replace(' ', '')}]") for source, target in phones]
+    with pytest.raises(
+        DataError, match=r"of the 14 symbols .* knows none: the first target is '\[ea\]'.* writes"
+    ) as caught:
+        seq2see.train(joined, out=tmp_path / "new", settings=start, quiet=True)
+    assert caught.value.fix is not None and "with blanks between symbols" in caught.value.fix
+    new = [(source, f"{target} x{number}") for number, (source, target) in enumerate(phones)]
+    seq2see.train(new, out=tmp_path / "new", settings=start, quiet=True)
 
 
 def tensors_of(run: Path) -> dict[str, np.ndarray]:

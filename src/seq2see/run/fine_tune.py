@@ -18,7 +18,7 @@ from torch import Tensor
 from seq2see.config import Config, option
 from seq2see.data import Examples, Pair
 from seq2see.data.options import TableOptions, flags_of, known_from
-from seq2see.errors import CheckpointError, ConfigError
+from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.inference.loading import members_of
 from seq2see.inference.notes import Seen
 from seq2see.model import Blueprint, ModelOptions, Seq2Seq, resolve, to_options
@@ -28,6 +28,7 @@ from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, is_within, stored_con
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.text import EOS, FIELD_BREAK, SPECIALS, Codec, Codecs, Fields, Protected
+from seq2see.text.alignment import STEP_TOKEN
 from seq2see.text.building import joint_codecs, vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingProgress, TrainingState
@@ -40,6 +41,8 @@ VOCABULARY_OPTIONS = ("source", "target", "normalization", "case", "truncate", "
 """Options of `text` that made the vocabularies; the others only control what is added to them."""
 MAX_LISTED_TOKENS = 8
 """How many added tokens are listed."""
+FEW_TARGETS, FEWEST_KNOWN = 5, 0.05
+"""Fewer targets may have new symbols by chance; the share of all that has to be known."""
 BLOCK_IDS = 2**20
 """Ids read at a time."""
 
@@ -209,6 +212,26 @@ def require_same_columns(pretrained: Pretrained, columns: TableOptions) -> None:
         one = replace(columns, source=columns.source[:1], names=())
         fix = f"choose one: {' '.join(flags_of(one))}"
         raise ConfigError(f"the model reads 1 source column, found {number}", where="--source", fix=fix)
+
+
+def require_known_symbols(pretrained: Pretrained, pairs: Sequence[Pair]) -> None:
+    """DataError for targets of symbols of which the model knows hardly any, as where they are written otherwise."""
+    codec = pretrained.codecs[1]
+    if codec.tokenizer.name != "symbols" or len(pairs) < FEW_TARGETS:
+        return
+    known, num, num_known = set(codec.vocabulary.tokens) - {STEP_TOKEN}, 0, 0
+    for pair in pairs:
+        tokens = codec.tokenizer.split(pair.target or "")
+        num, num_known = num + len(tokens), num_known + sum(token in known for token in tokens)
+    if num_known >= FEWEST_KNOWN * num:
+        return
+    written = [token for token in codec.vocabulary.tokens if token in known][:MAX_LISTED_TOKENS]
+    what = (
+        f"of the {num:,} symbols of the new targets the model knows {num_known or 'none'}: the first target is "
+        f"{pairs[0].target!r:.80}, and the model writes {' '.join(written)}{' …' if len(known) > len(written) else ''}"
+    )
+    fix = "write the targets as in training, with blanks between symbols; or train a new model, without --from"
+    raise DataError(what, where=pairs[0].origin, fix=fix)
 
 
 def extended_codecs(pretrained: Pretrained, options: TextOptions, pairs: Sequence[Pair]) -> Codecs:

@@ -26,7 +26,14 @@ from seq2see.model import build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.embeddings import read_embeddings, with_width
-from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, require_same_columns
+from seq2see.run.fine_tune import (
+    Pretrained,
+    extended_codecs,
+    options_line,
+    pretrained_lines,
+    require_known_symbols,
+    require_same_columns,
+)
 from seq2see.run.model_choice import MOST_ALIGNED, choose_model
 from seq2see.run.pairs import (
     RunData,
@@ -208,6 +215,7 @@ def from_texts(
     data = without_long_pairs(data, limit_of(config.data.longest, text, codecs))
     if pretrained:
         require_same_columns(pretrained, known_from(data.columns))
+        require_known_symbols(pretrained, data.train)
         codecs = extended_codecs(pretrained, text, data.train)
     if codecs:
         examples = Examples.encode(data.train, *codecs)
