@@ -30,6 +30,7 @@ from seq2see.run.pairs import RunData, read_run_data
 from seq2see.run.resume import RunStart
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint
+from seq2see.storage.locks import locked
 from seq2see.storage.temporary import left_beside, temporary_name
 from seq2see.text import Codec, make_tokenizer
 from seq2see.training import ALONE, Evaluated, Event, Updated, World
@@ -517,7 +518,7 @@ def test_it_is_decided_while_the_folder_is_locked(
     run = broken_at(config(training__checkpoint_every=12), tmp_path / "run")
 
     @contextmanager
-    def waiting(folder: Path, say: object) -> Iterator[None]:
+    def waiting(folder: Path, say: object, **_: object) -> Iterator[None]:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         shutil.copytree(other / "checkpoints", folder / "checkpoints")
         shutil.copy(other / "config.toml", folder / "config.toml")
@@ -526,6 +527,22 @@ def test_it_is_decided_while_the_folder_is_locked(
     monkeypatch.setattr("seq2see.run.resume.locked", waiting)
     said, _ = said_by(config(), run, auto_resume=True)
     assert "resuming after update 8" in said
+
+
+def test_a_run_that_is_being_trained_is_not_replaced(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    run = said_by(config(training__max_updates=1), tmp_path / "run")[1].folder
+    first = locked(run, print)
+    first.__enter__()
+    # Its end is not waited for, since the model that it has then saved would be removed.
+    monkeypatch.setattr("seq2see.storage.locks.time.sleep", lambda _: first.__exit__(None, None, None))
+    with pytest.raises(ConfigError, match="another process is training in it"):
+        train(config(), run, device="cpu", force=True)
+    assert (run / "model").exists()
+    first.__exit__(None, None, None)
+    train(config(training__max_updates=1), run, device="cpu", force=True)
 
 
 # --- options that may be others without being asked ------------------------------------------------------------------

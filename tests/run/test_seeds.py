@@ -21,6 +21,7 @@ from seq2see.run.folder import stored_config
 from seq2see.run.pairs import read_data, read_run_data
 from seq2see.run.seeds import train_seeds
 from seq2see.run.train import train
+from seq2see.storage.locks import locked
 from seq2see.storage.saved_model import load_model
 from seq2see.training import Evaluated, Event
 
@@ -101,6 +102,16 @@ def test_an_existing_run_is_refused_before_the_first_is_trained(config: Config, 
         several(replace(mistyped, training=replace(config.training, seed=5)), tmp_path / "runs", 2)
     runs, _ = several(config, tmp_path / "runs", force=True)
     assert runs is not None and len(runs) == 3
+
+
+def test_none_is_replaced_while_one_is_being_trained(config: Config, tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    runs, _ = several(config, tmp_path / "runs", 2)
+    assert runs is not None
+    before = (runs[0] / "metrics.jsonl").read_bytes()
+    with locked(runs[1], print), pytest.raises(ConfigError, match="another process is training in it"):
+        several(config, tmp_path / "runs", 2, force=True)
+    assert (runs[0] / "metrics.jsonl").read_bytes() == before
 
 
 def test_a_run_is_no_folder_of_several(config: Config, tmp_path: Path) -> None:

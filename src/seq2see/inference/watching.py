@@ -31,8 +31,8 @@ class Watch(Protocol):
 class Watched:
     """The filter of a batch that is looked on; `rows` [B] are its texts in the numbering of the watch.
 
-    Tokens that may not be those of the answer are not shown (`shows_tokens`). A filter sees every step of either search, and a hypothesis with no token left ends, so that neither search needs to
-    know of this.
+    A filter sees every step of either search, and a hypothesis with no token left ends, so that neither search needs to
+    know of this. `shows_tokens` is False where an answer may still be replaced by another.
     """
 
     def __init__(self, watch: Watch, rows: Ids, *, shows_tokens: bool = True) -> None:

@@ -38,7 +38,7 @@ from seq2see.run.pairs import RunData
 from seq2see.run.record import write_record
 from seq2see.run.state import config_of, process_notes, record_of, thread_notes, training_state_of, version_notes
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, mark_damaged
-from seq2see.storage.locks import locked
+from seq2see.storage.locks import MAX_WAIT_SECONDS, locked
 from seq2see.training import KEPT, TrainingState, World
 
 OTHER_GROUP = "--resume --set data.group=1 --allow-changes"
@@ -86,9 +86,14 @@ class RunContext:
     is_locked: bool = False
 
     def lock(self) -> None:
-        """Lock the folder against other runs (rank 0 only)."""
+        """Lock the folder against other runs (rank 0 only).
+
+        A process that is about to end is waited for, unless its run would be replaced as soon as it is finished.
+        """
         if self.world.is_first and not self.is_locked:
-            self.stack.enter_context(locked(self.folder, self.say))
+            replaces = self.resume_options.force and not self.world.restarts
+            max_wait = 0 if replaces else MAX_WAIT_SECONDS
+            self.stack.enter_context(locked(self.folder, self.say, max_wait=max_wait))
             self.is_locked = True
 
     def decide(self) -> None:

@@ -21,6 +21,7 @@ from seq2see.run.first_look import read_request
 from seq2see.run.folder import has_finished, is_run, require_free, stored_config, with_given_options
 from seq2see.run.pairs import RunData, split_seed_of
 from seq2see.run.train import train
+from seq2see.storage.locks import locked
 from seq2see.training import INTERRUPTED, num_processes
 
 
@@ -74,6 +75,9 @@ def train_seeds(
     for _, place in runs:
         if not is_resumed:
             require_free(place, force=force)
+        if force and is_run(place):
+            with locked(place, say, max_wait=0):  # before the first of them is replaced
+                pass
     for count, (own, place) in enumerate(runs, start=1):
         # The last one may have been interrupted while its length penalty was chosen, which is then done again.
         is_last = count == number or not is_run(runs[count][1])

@@ -16,8 +16,13 @@ MAX_WAIT_SECONDS = 15
 
 
 @contextmanager
-def locked(folder: Path, say: Callable[[str], None], doing: str = "training") -> Iterator[None]:
-    """Hold the lock of a folder. ConfigError if another process keeps it; `doing` is what it does with it."""
+def locked(
+    folder: Path, say: Callable[[str], None], doing: str = "training", *, max_wait: int = MAX_WAIT_SECONDS
+) -> Iterator[None]:
+    """Hold the lock of a folder. ConfigError if another process keeps it; `doing` is what it does with it.
+
+    At most `max_wait` seconds are waited: 0 for what would replace the work of a process that ends meanwhile.
+    """
     try:
         import fcntl
     except ImportError:  # Windows has no such locks
@@ -35,7 +40,7 @@ def locked(folder: Path, say: Callable[[str], None], doing: str = "training") ->
                 gone, handle = handle, open_folder(folder)  # the previous holder has removed the folder
                 os.close(gone)
             except BlockingIOError:
-                if waited == MAX_WAIT_SECONDS:
+                if waited == max_wait:
                     what = f"another process is {doing} in it"
                     raise ConfigError(what, where=str(folder), fix="wait for it to end, or stop it") from None
                 if waited == 1:
