@@ -206,6 +206,40 @@ def test_where_no_columns_are_likely_those_that_are_needed_are_said(tmp_path: Pa
     assert "--source wort --target laut" in caught.value.fix
 
 
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt", "texts.tsv", "texts.csv"])
+@pytest.mark.parametrize("delimiter", ["\t", ","])
+def test_a_header_of_texts_in_another_case_is_refused_with_the_columns_in_their_order(
+    name: str, delimiter: str
+) -> None:
+    known = TableOptions(source=("word", "pos"), target="pron", names=("word", "pos", "pron"))
+    content = "POS,Word\nNOUN,abbia\n".replace(",", delimiter).encode()
+    with pytest.raises(DataError, match=r"has no columns word and pos, .*; found POS, Word") as caught:
+        list(iterate_rows(io.BytesIO(content), name, known=known))
+    assert "--source Word,POS;" in caught.value.fix
+    rows = iterate_rows(io.BytesIO(content), name, known=known, table=TableOptions(source=("Word", "POS")))
+    assert [row.source for row in rows] == ["abbia\tNOUN"]
+
+
+@pytest.mark.parametrize(
+    ("known", "header", "name"),
+    [
+        (TableOptions(source=("word", "pos"), target="pron", names=("word", "pos", "pron")), "Wort,Art", "Wort,Art"),
+        (TableOptions(source=("en",), target="de"), "wort,art", "wort"),
+        (TableOptions(source=("en",), target="de"), "English", "English"),
+    ],
+)
+def test_the_names_of_columns_are_offered_where_the_first_line_may_have_them(
+    known: TableOptions, header: str, name: str
+) -> None:
+    content = f"{header}\n" + "ab ba,XY\n" * 3 if "," in header else f"{header}\nHello there\nBye you\n"
+    with pytest.raises(DataError, match=r"no header|without a name") as caught:
+        list(iterate_rows(io.BytesIO(content.encode()), "texts.csv", known=known))
+    assert caught.value.fix.endswith(f": --source {name}")
+    chosen = TableOptions(source=tuple(name.split(",")))
+    found = [row.source for row in iterate_rows(io.BytesIO(content.encode()), "texts.csv", known=known, table=chosen)]
+    assert len(found) == content.count("\n") - 1
+
+
 @pytest.mark.parametrize("content", ["word\nsee\n", "see\ngo\n"])
 def test_a_single_column_is_named_by_its_number_or_its_first_line(content: str) -> None:
     first, *others = content.split()
@@ -344,6 +378,10 @@ def test_a_list_of_words_is_one_column(known: TableOptions, header: Literal["aut
     content = f"{first}ciao\nchiesa\n".encode()
     rows = iterate_rows(io.BytesIO(content), name, known=known, table=TableOptions(header=header))
     assert [row.source for row in rows] == ["ciao", "chiesa"]
+
+
+def test_commas_below_the_name_of_a_single_column_are_text() -> None:
+    assert sources_of("lemma\nciao, bella\nsì, chiesa\n", TWO, "texts.csv") == ["ciao, bella", "sì, chiesa"]
 
 
 def test_texts_in_quotation_marks_are_one_column_of_csv() -> None:

@@ -249,9 +249,10 @@ class _Finder:
             return self._position(name)
         first = ", ".join(f"{at} is {cell[:_MAX_SHOWN]!r}" for at, cell in enumerate(self._first(), start=1))
         what = f"unknown column {name!r}: there is no header"
-        raise UnknownColumnError(
-            what, where=self.where, fix=f"give numbers ({first}), or the names of all columns with --names"
-        )
+        fix = f"give numbers ({first}), or the names of all columns with --names"
+        if not self.has_target and num >= len(self.options.source):
+            fix = self._numbers(len(self.options.source))
+        raise UnknownColumnError(what, where=self.where, fix=fix)
 
     def _position(self, name: str) -> int:
         """The place of a known name in a table without a header that has the same columns, or only those asked for.
@@ -277,7 +278,11 @@ class _Finder:
         numbers = ",".join(str(at + 1) for at in range(num_source))
         target = f" --target {needed}" if self.has_target else ""
         if num > 1:
-            return f"give the numbers of the columns that are there, such as --source {numbers}{target}"
+            fix = f"give the numbers of the columns that are there, such as --source {numbers}{target}"
+            names = self._first()[:num_source]
+            if not self.has_target and names and not any("," in name for name in names):
+                fix += f", or their names, if the first line has them: --source {quoted(','.join(names))}"
+            return fix
         first = quoted(self._first()[0]) if self._first() else "NAME"
         return f"give its number: --source 1, or the name in its first line, if it is one: --source {first}"
 

@@ -145,7 +145,8 @@ def layout_of(
 ) -> Layout | None:
     """The layout of these lines, which have no line ends; None if most of them have no columns in common.
 
-    A first line with all `wanted` names is a header. Half of the lines suffice if it `is_sure` to be a table.
+    A first line with all `wanted` names, in any case, is a header. Half of the lines suffice if it `is_sure` to be a
+    table.
     """
     comments = tuple(_comments_in(lines) if options.comment is None else options.comment.split())
     filled = [line for line in lines if line.strip()]
@@ -257,7 +258,7 @@ def _header(
         return first if options.header == "yes" else ()
     names = [name for name in wanted if not name.isdecimal()]
     cells = [cell.strip() for cell in first]
-    if names and all(name in cells for name in names):
+    if names and have_names(cells, names):
         return cells
     if options.names and tuple(cells) == options.names:
         return cells
@@ -271,6 +272,11 @@ def _header(
     if cells in ([cell.strip() for cell in row] for row in others):  # tables, perhaps, that were concatenated
         others = [row for row in dict.fromkeys(map(tuple, others)) if [cell.strip() for cell in row] != cells]
     return cells if is_expected and is_header(first, others) else ()
+
+
+def have_names(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether these names are among the cells, perhaps in another case, such as Word for word."""
+    return {name.casefold() for name in names} <= {cell.casefold() for cell in cells}
 
 
 def split_cells(line: str, delimiter: str) -> list[str]:

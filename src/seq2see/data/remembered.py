@@ -116,11 +116,12 @@ def renamed(
 
 
 def _likely(wanted: Sequence[str], known: TableOptions, names: Sequence[str], guess: Sequence[str]) -> list[str]:
-    """The columns that may be those wanted: by a similar name, by their places, or as they are found out anew."""
+    """The columns that may be those wanted: by similar names, their case aside, by places, or as found out anew."""
     found: list[str] = []
     for place, name in enumerate(wanted):
         free = [each for each in names if each not in (*wanted, *found)]
-        candidates = [name] if name in names else get_close_matches(name, free, n=1)
+        candidates = [name] if name in names else [each for each in free if each.casefold() == name.casefold()]
+        candidates += get_close_matches(name, free, n=1)
         if len(names) == len(known.names) and name in known.names:
             candidates.append(names[known.names.index(name)])
         elif len(names) == len(wanted):

@@ -21,12 +21,14 @@ from seq2see.data.diagnosis import NOT_UTF8, diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import (
+    BLANKS,
     CSV_DELIMITERS,
     FIRST_BLANK,
     TAB,
     Layout,
     are_set_off,
     delimiter_name,
+    have_names,
     is_open,
     layout_of,
 )
@@ -142,7 +144,7 @@ def _source_format(
     merged = _of_texts(table.over(known), head, name, table)
     wanted, tabs = known.source, {line.count("\t") + 1 for line in filled}
     layout = layout_of(head, merged, wanted) if wanted else None
-    if layout is not None and layout.num_columns > 1 and set(wanted) <= set(layout.header):
+    if layout is not None and layout.num_columns > 1 and layout.header and have_names(layout.header, wanted):
         return format_of(head, merged, name, has_target=False)
     if len(wanted) > 1 and (tabs == {len(wanted)} or not filled):
         return TableFormat(Layout(TAB, len(wanted)), tuple(range(len(wanted))), None)
@@ -163,10 +165,11 @@ def _of_texts(options: TableOptions, head: Sequence[str], name: str, table: Tabl
     if any("\t" in line or "\r" in line for line in head):
         return options
     layout = layout_of(head, options, wanted, is_sure=is_csv)
-    if layout is not None and layout.num_columns > 1:
-        is_named = bool(wanted) and len(layout.header) == layout.num_columns and set(wanted) <= set(layout.header)
-        is_chosen = bool(table.source) and (layout.delimiter != FIRST_BLANK or are_set_off(head))
-        if layout.delimiter in CSV_DELIMITERS or is_named or is_chosen:
+    if layout is not None and layout.num_columns > 1 and len(layout.header) != 1:
+        is_named = bool(wanted) and have_names(layout.header, wanted)
+        is_sure = layout.delimiter not in (BLANKS, FIRST_BLANK) or are_set_off(head)
+        is_numbered = "".join(table.source).isdecimal() and (is_sure or table.source != ("1",))
+        if layout.delimiter in CSV_DELIMITERS or is_named or is_numbered:
             return options
     in_csv = layout_of(head, replace(options, delimiter="comma"), wanted) if is_csv else None
     is_quoted = in_csv is not None and in_csv.is_quoted and in_csv.num_columns == 1
@@ -275,7 +278,7 @@ def _rows(
     if say is not None and not is_usual and (said := chosen.describe()):
         say(f"{name}: {said}{'; of each line: ' if columns else ''}{', '.join(columns)}")
     names = table.over(known).source
-    if say is not None and isinstance(chosen, TextFormat) and texts and (texts[0].strip(),) == names:
+    if say is not None and isinstance(chosen, TextFormat) and names and texts and have_names([texts[0].strip()], names):
         say(f"{name}: the first line is answered, too; if {texts[0].strip()} is the name of the column: --header yes")
     has_read, refused, advice, first = False, 0, None, ""
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
