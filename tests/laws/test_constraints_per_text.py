@@ -185,7 +185,7 @@ def prefixes_of_the_first(options, rules, *others, **more):
 
 
 FILTERS = constraints.filters_of
-WIDTHS = itertools.cycle([2, 8])
+WIDTHS = itertools.cycle([2, 2, 16])
 BREAKAGES = {
     "what one forbids is forbidden to all": (
         constraints,

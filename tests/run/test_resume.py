@@ -205,6 +205,29 @@ def test_all_keys_that_differ_are_named(config: Callable[..., Config], tmp_path:
     assert said_by(Config(), run, resume=True)[1].finished.update == 20
 
 
+def cut_off(run: Path, more: dict[str, object]) -> None:
+    with pytest.raises(Stopped):
+        resume_with(run, more, allow_changes=True, callbacks=[stop_at(9)])
+
+
+def ended_early(run: Path, more: dict[str, object]) -> None:
+    _, trained = resume_with(run, {"training.max_updates": 8, **more}, allow_changes=True)
+    assert trained.finished.update == 8
+
+
+@pytest.mark.parametrize("going_on", [cut_off, ended_early])
+def test_a_run_that_was_changed_goes_on_with_its_own_options_and_pairs(
+    going_on: Callable[..., None], config: Callable[..., Config], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = broken_at(config(), tmp_path / "r")
+    edit(files[0], lambda lines: lines[1:])
+    going_on(run, {"training.rate": 0.5})
+    for _ in range(2):
+        said, _ = said_by(Config(), run, resume=True)
+        assert "differ" not in said
+        assert make_config(read_toml(run / "config.toml"), {}).training.rate == 0.5
+
+
 @pytest.mark.parametrize("allow", [False, True])
 @pytest.mark.parametrize(
     ("key", "value", "expected"),

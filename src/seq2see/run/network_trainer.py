@@ -30,6 +30,8 @@ class TrainingJob:
     """The model to fine-tune."""
     resumed: TrainingState | None
     """The state of a resumed run."""
+    is_changed: bool
+    """Whether a resumed run has other options or pairs than its checkpoint says."""
     save_best: SaveBest
     callback: Callback
     stop: Callable[[], bool]

@@ -136,6 +136,12 @@ class RunStart:
             return record_of(self.checkpoint)
         return self.pretrained.saved.record if self.pretrained else NO_SOURCES
 
+    def differs(self, trained_on: DataFingerprint) -> bool:
+        """Whether a resumed run has other options, or other pairs than these, from now on."""
+        return self.checkpoint is not None and (
+            self.changed or fingerprint_of(self.checkpoint).digest != trained_on.digest
+        )
+
     def weights_digest(self) -> str:
         """SHA-256 of the weights that the run begins with; the same for all randomly initialized runs."""
         tensors = (

@@ -143,4 +143,6 @@ class TorchTrainer:
             trainer.restore(state)
         if job.resumed:
             context.say(f"resuming after update {job.resumed.progress['update']:,}")
+        if job.is_changed:
+            trainer.save()  # so that the run, resumed once more, is known to be as it is now
         return trainer.run(evaluate_first=job.pretrained is not None)

@@ -140,7 +140,17 @@ def train(
             make_folder(context, plan.config)
         with callbacks_of(context, plan, state, console, callbacks) as (callback, stop):
             save_best = best_model_saver(context, plan, size)
-            job = TrainingJob(context, plan, trained_on, start.pretrained, state, save_best, callback, stop)
+            job = TrainingJob(
+                context,
+                plan,
+                trained_on,
+                start.pretrained,
+                state,
+                start.differs(trained_on),
+                save_best,
+                callback,
+                stop,
+            )
             finished = trainer.run(network, job)
             is_done = world.is_first and finished.reason != INTERRUPTED
             if is_done and plan.config.training.choose_length_penalty:

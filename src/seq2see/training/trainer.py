@@ -204,7 +204,7 @@ class Trainer:
         if progress.evaluated_at != progress.update:
             self._evaluate()
         if self._evaluate_mean() or self._saved != progress.update:
-            self._checkpoint()
+            self.save()
         return reason
 
     def _is_due(self, update: int) -> bool:
@@ -213,12 +213,12 @@ class Trainer:
 
     def _save_if_due(self) -> None:
         if self.progress.update % self.checkpoint_every == 0 or self._has_waited():
-            self._checkpoint()
+            self.save()
 
     def _save_interrupted(self) -> None:
         """Save the state, and the model as it is if no better one was saved; evaluating it could take long."""
         if self._saved != self.progress.update:
-            self._checkpoint()
+            self.save()
         if not self.progress.best:
             model = self.evaluated.current()
             if self.world.is_first:
@@ -383,7 +383,8 @@ class Trainer:
         self.progress.seconds += now - self._clock
         self._clock = now
 
-    def _checkpoint(self) -> None:
+    def save(self) -> None:
+        """Save the state as it is."""
         self._tick()
         state = self.state()
         if self.world.is_first:
