@@ -20,6 +20,7 @@ from seq2see.data.advice import Advice, piped
 from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
+from seq2see.data.joining import joining_command
 from seq2see.data.lines import (
     UTF8_MARK,
     Columns,
@@ -111,7 +112,7 @@ def read_pairs(
     check_paths(paths, columns, table, label=label)
     contents = [read_content(path, table.encoding or known.encoding) for path in paths]
     if len(paths) == 2:
-        return _parallel_pairs(paths, contents, skip_bad=skip_bad)
+        return _parallel_pairs(paths, contents, table, skip_bad=skip_bad)
     [path], whole = paths, contents.pop().rstrip(b"\r\n")
     content = whole.removeprefix(UTF8_MARK)
     asked = (*extra, *(() if label is None else (label,)))
@@ -174,9 +175,11 @@ def _by_records(chosen: Format, lines: Sequence[Line], *, is_start: bool) -> tup
     return rows, problems, num_bad
 
 
-def _parallel_pairs(paths: Sequence[Path], contents: Sequence[bytes], *, skip_bad: bool) -> PairFile:
+def _parallel_pairs(
+    paths: Sequence[Path], contents: Sequence[bytes], table: TableOptions, *, skip_bad: bool
+) -> PairFile:
     if all(map(_are_tables, contents)):
-        raise two_tables(paths, "both have a TAB in each line, as files of pairs have")
+        raise two_tables(paths, "both have a TAB in each line, as files of pairs have", table)
     sides = _clean_sides([content.removeprefix(UTF8_MARK).rstrip(b"\r\n") for content in contents])
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
@@ -252,23 +255,25 @@ def check_paths(
     where = " ".join(map(str, paths))
     if columns == "target" and len(paths) != 1:
         raise DataError(f"a language model needs 1 text file, found {len(paths)}", where=where, fix="name one file")
-    one_file = f"concatenate files of pairs: cat {where} > all{''.join(paths[0].suffixes) if paths else ''}"
     if len(paths) not in (1, 2):
+        joining = joining_command(paths, table)
         raise DataError(
-            f"pairs are read from 1 file or from 2 parallel files, found {len(paths)} files", where=where, fix=one_file
+            f"pairs are read from 1 file or from 2 parallel files, found {len(paths)} files",
+            where=where,
+            fix=f"make one file of all: {joining}" if joining else "name one file with all pairs",
         )
     if len(paths) == 2 and any(map(is_pair_file, paths)):
-        raise two_tables(paths, "one of these is a file of pairs by its extension")
+        raise two_tables(paths, "one of these is a file of pairs by its extension", table)
     if len(paths) == 2 and label is not None:
         fix = f"put all columns into one file: paste {where} …"
         raise DataError(f"parallel files can't have an additional column {label!r}", where=where, fix=fix)
 
 
-def two_tables(paths: Sequence[Path], why: str) -> DataError:
+def two_tables(paths: Sequence[Path], why: str, table: TableOptions) -> DataError:
     """The error for two files of pairs where one, or two parallel files, are to be named."""
-    first, second = map(quoted, paths)
-    fix = f"for pairs to evaluate on during training: --dev {second} (dev=…)"
-    fix += f"; to read the pairs of both: cat {first} {second} > all{''.join(paths[0].suffixes)}"
+    fix = f"for pairs to evaluate on during training: --dev {quoted(paths[1])} (dev=…)"
+    joining = joining_command(paths, table)
+    fix += f"; to read the pairs of both: {joining}" if joining else "; to read the pairs of one: name only that file"
     endings = [".txt" if is_pair_file(path) else extension(path) for path in paths]
     texts = [piped(str(path), r"tr '\t' ' '", f"-text{ending}") for path, ending in zip(paths, endings, strict=True)]
     fix += f"; if line n of one is the source of line n of the other, put a blank for each TAB: {' && '.join(texts)}"
