@@ -10,6 +10,7 @@ import pytest
 import seq2see
 from seq2see.data import TableOptions, read_pairs
 from seq2see.data.given import as_pairs
+from seq2see.doctor import check
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.checking import texts_of
 from seq2see.text.choice import choose_text
@@ -88,6 +89,84 @@ def test_the_keys_of_nested_texts_are_offered_and_work(tmp_path: Path) -> None:
     found = read_pairs([tmp_path / "words.jsonl"], table=chosen)
     assert found.format is not None
     assert "left out: id and meta.src" in found.format.describe()
+
+
+def texts_in(question: str, n: int) -> list[dict[str, str]]:
+    """A chat in the form of OpenAI."""
+    return [{"role": "user", "content": f"{question} {n}"}, {"role": "assistant", "content": f"a {n}"}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "source", "target"),
+    [
+        ([{"messages": texts_in("q", n)} for n in range(6)], "messages.1.content", "messages.2.content"),
+        (
+            [{"messages": [{"role": "system", "content": "Be kind"}, *texts_in("q", n)]} for n in range(6)],
+            "messages.2.content",
+            "messages.3.content",
+        ),
+        (
+            [
+                {
+                    "id": str(n),
+                    "conversations": [{"from": "human", "value": f"q {n}"}, {"from": "gpt", "value": f"a {n}"}],
+                }
+                for n in range(6)
+            ],
+            "conversations.1.value",
+            "conversations.2.value",
+        ),
+        ([{"db": "AB"[n % 2], "ask": f"q {n}", "sql": f"a {n}"} for n in range(6)], "ask", "sql"),
+        ([{"kind": "AB"[n % 2], "by": "me", "ask": f"q {n}"} for n in range(6)], "ask", "kind"),
+        ([{"at": f"0.{n}", "ask": f"q {n}", "by": "me", "sql": f"a {n}"} for n in range(6)], "ask", "sql"),
+    ],
+    ids=[
+        "chat",
+        "chat with a system message",
+        "ShareGPT",
+        "a label",
+        "a text and its label",
+        "a number and a constant",
+    ],
+)
+def test_the_keys_that_are_offered_are_texts_and_check_offers_those_of_training(
+    rows: list[dict[str, object]], source: str, target: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as error:
+        read(tmp_path, lines_of(*rows), "rows.jsonl")
+    assert error.value.fix == f"choose others: --source {source} --target {target}"
+    assert {finding.remedy for finding in check(tmp_path / "rows.jsonl").findings} == {error.value.fix}
+    found = read(tmp_path, lines_of(*rows), "rows.jsonl", table=TableOptions(source=source, target=target))
+    assert found[0] == ("q 0", "A" if target == "kind" else "a 0")
+
+
+def test_a_table_without_rows_is_called_so_by_check_as_by_training(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        read(tmp_path, "word,ipa\n", "words.csv")
+    [finding] = check(tmp_path / "words.csv").findings
+    assert (finding.detail, finding.remedy) == (error.value.what, error.value.fix)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_nested_questions_of_squad_are_read(indent: int | None, tmp_path: Path) -> None:
+    def paragraph(n: int) -> dict[str, object]:
+        asked = [
+            {"id": f"{n}{m}", "question": f"q{n}{m}", "answers": [{"text": f"a{n}{m}", "answer_start": 3}] * 2}
+            for m in range(2)
+        ]
+        return {"context": f"c{n}", "qas": asked}
+
+    data = [{"title": f"t{n}", "paragraphs": [paragraph(n), paragraph(n + 5)]} for n in range(3)]
+    found = read(tmp_path, json.dumps({"version": "1.1", "data": data}, indent=indent), "squad.json")
+    assert (len(found), found[:3]) == (12, [("c0\tq00", "a00"), ("c0\tq01", "a01"), ("c5\tq50", "a50")])
+
+
+def test_several_readings_of_a_dictionary_are_several_pairs(tmp_path: Path) -> None:
+    words: dict[str, object] = {"read": ["ɹ iː d", "ɹ ɛ d"], "cat": ["k æ t"], "dog": "d ɒ ɡ"}
+    pairs = [("read", "ɹ iː d"), ("read", "ɹ ɛ d"), ("cat", "k æ t"), ("dog", "d ɒ ɡ")]
+    assert read(tmp_path, json.dumps(words, indent=1), "words.json") == pairs
+    more = {f"w{n}": [f"v {n}"] for n in range(20)}
+    assert read(tmp_path, json.dumps(words | more), "words.json")[:4] == pairs
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

@@ -28,9 +28,12 @@ def lines_of_container(text: str) -> list[str] | None:
         return [json.dumps(each, ensure_ascii=False) for each in whole]
     if isinstance(whole, dict) and (rows := _rows_of_columns(whole)):
         return [json.dumps(row, ensure_ascii=False) for row in rows]
+    if isinstance(whole, dict) and (rows := _questions_in(whole)):
+        return [json.dumps(row, ensure_ascii=False) for row in rows]
     if isinstance(whole, dict) and (len(filled) > 1 or len(whole) > _MANY_KEYS or _is_wrapped(whole)):
         if _is_dictionary(whole):
-            return [json.dumps(list(item), ensure_ascii=False) for item in whole.items()]
+            readings = ((key, each) for key, own in whole.items() for each in ([own] if isinstance(own, str) else own))
+            return [json.dumps(pair, ensure_ascii=False) for pair in readings]
         for each in whole.values():  # such as {"data": [...]}
             if isinstance(each, list) and each and isinstance(each[0], dict):
                 return [json.dumps(item, ensure_ascii=False) for item in each]
@@ -65,11 +68,11 @@ def is_series(value: Any) -> bool:
 
 
 def _is_dictionary(value: dict[str, Any]) -> bool:
-    """Whether an object has sources as keys and targets as values, and is not a pair."""
+    """Whether an object has sources as keys and targets, or lists of them, as values, and is not a pair."""
     names = {name for pair in USUAL for name in pair}
     return (
         len(value) > 2
-        and all(isinstance(each, str) for each in value.values())
+        and all(isinstance(each, str) or (isinstance(each, list) and _are_texts(each)) for each in value.values())
         and not any(key.casefold() in names for key in value)
     )
 
@@ -79,6 +82,26 @@ def _is_wrapped(whole: dict[str, Any]) -> bool:
     lists = [each for each in whole.values() if isinstance(each, list) and len(each) > 1]
     texts = [each for each in whole.values() if isinstance(each, str)]
     return len(lists) == 1 and len(texts) < 2 and all(isinstance(row, dict) for row in lists[0])
+
+
+def _questions_in(whole: dict[str, Any]) -> list[dict[str, Any]]:
+    """The questions of SQuAD, which are nested in paragraphs of articles: a row each, with its context and answers."""
+    articles = whole.get("data")
+    if not isinstance(articles, list) or not all(isinstance(each, dict) and "paragraphs" in each for each in articles):
+        return []
+    try:
+        return [
+            {
+                "context": paragraph["context"],
+                "question": each["question"],
+                "answers": {"text": [answer["text"] for answer in each["answers"]]},
+            }
+            for article in articles
+            for paragraph in article["paragraphs"]
+            for each in paragraph["qas"]
+        ]
+    except (LookupError, TypeError):
+        return []  # something else
 
 
 def _rows_of_columns(whole: dict[str, Any]) -> list[dict[str, Any]]:

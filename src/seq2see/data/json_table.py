@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from seq2see.data.cells import are_labels, are_numbers, is_constant
 from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, IDENTIFIERS, USUAL, usual_columns
 from seq2see.data.json_container import BEFORE, is_series, parsed, parsed_beginning
@@ -25,6 +27,9 @@ _DEPTH = 2
 _DEEPEST = 8
 """Levels down to which texts are found by their names."""
 _KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
+_TURNS = (("role", "content"), ("from", "value"))
+"""What chats call who says something, and what is said."""
+_PERSONS = ("user", "human", "prompter")
 _EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
 
 
@@ -54,6 +59,8 @@ class JsonFormat:
     is_given: bool = False
     unused: tuple[str, ...] = ()
     """Other keys, which are left out."""
+    likely: tuple[Path, ...] = field(default=(), compare=False)
+    """Texts that may be source and target, to be named where those that are read are missing; two or none."""
     kind: str = "JSON"
     """What the file is called from which the lines were made."""
 
@@ -76,8 +83,8 @@ class JsonFormat:
         if not (source and goal) and isinstance(value, dict) and "text" in value:  # texts alone, usually called so
             source = tuple(("text",) if path == ("source",) and "source" not in value else path for path in source)
             goal = ("text",) if goal == ("target",) and "target" not in value else goal
-        texts = [_text_at(value, path, line) for path in source]
-        target = "" if goal is None else _text_at(value, goal, line)
+        texts = [_text_at(value, path, line, self.likely) for path in source]
+        target = "" if goal is None else _text_at(value, goal, line, self.likely)
         if self.target is not None:
             if self.source:
                 names = ", ".join(map(path_name, self.source))
@@ -146,7 +153,8 @@ def json_format(
             goal = find(target) if has_target else _path_called(target)
         if has_target and goal in paths:
             raise same_column(path_name(goal), where)
-        return JsonFormat(paths, goal if has_target else None, own, True, _others(values, (*paths, goal, *own)))
+        unused = _others(values, (*paths, goal, *own))
+        return JsonFormat(paths, goal if has_target else None, own, True, unused, _likely_pair(values, counts))
     if not has_source:
         return JsonFormat((), ("target",), own)
     if not has_target:
@@ -155,7 +163,7 @@ def json_format(
         return JsonFormat((first,), None, own)
     pair = _paths_of_pair(values, counts)
     if pair is None:
-        return JsonFormat(extra=own)
+        return JsonFormat(extra=own, likely=_likely_pair(values, counts))
     chosen, goal = pair
     return JsonFormat(chosen, goal, own, False, _others(values, (*chosen, goal, *own)))
 
@@ -217,6 +225,48 @@ def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[
     if len(shallow) != 2 or (num_texts > 2 and shallow[0][:-1] != shallow[1][:-1]):
         return None
     return (shallow[0],), shallow[1]
+
+
+def _likely_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[Path, ...]:
+    """Two texts that may be source and target: a question and its answer in a chat, else those that are most like text.
+
+    Labels, such as the name of a class, are targets; numbers and what is always the same come last. None if there is
+    only one text.
+    """
+    for value in values[:1]:
+        if turns := _first_turns(value):
+            return turns
+    usual = [each for each, count in counts.items() if count > _MIN_SHARE * len(values)]
+    texts = [each for each in usual if not (each and each[-1] in IDENTIFIERS)]
+    cells = {each: [str(found) for value in values if (found := _at(value, each)) is not None] for each in texts}
+    others = [each for each in texts if are_numbers(cells[each]) or is_constant(cells[each])]
+    labels = [each for each in texts if each not in others and are_labels(cells[each])]
+    best = [each for each in texts if each not in (*labels, *others)]
+    chosen = list(dict.fromkeys([*best, *labels, *others]))[:2]
+    if len(chosen) < 2:
+        return ()
+    is_of_labels = chosen[0] in best and chosen[1] in labels
+    return tuple(chosen if is_of_labels else sorted(chosen, key=texts.index))
+
+
+def _first_turns(value: Any, before: Path = ()) -> tuple[Path, ...]:
+    """Where a chat has the first turn of a person, and the answer to it; nothing if it is none."""
+    for key, each in value.items() if isinstance(value, dict) else ():
+        if not isinstance(each, list) or len(each) < 2 or not all(isinstance(turn, dict) for turn in each):
+            found = _first_turns(each, (*before, key))
+        else:
+            found = next(
+                (
+                    ((*before, key, at, text), (*before, key, at + 1, text))
+                    for speaker, text in _TURNS
+                    for at, (turn, answer) in enumerate(itertools.pairwise(each))
+                    if turn.get(speaker) in _PERSONS and turn.keys() & answer.keys() >= {speaker, text}
+                ),
+                (),
+            )
+        if found:
+            return found
+    return ()
 
 
 def _usual_pair(paths: dict[str, Path]) -> tuple[tuple[Path, ...], Path] | None:
@@ -290,7 +340,7 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _text_at(value: Any, path: Path, line: Line) -> str:
+def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = ()) -> str:
     name = path_name(path)
     if isinstance(value, list) and isinstance(path[0], str):
         raise LineError(line, "expected a JSON object, found a list", _EXAMPLE, "json")
@@ -298,8 +348,8 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
     has_key = path[-1] in inner if isinstance(inner, dict) else _at(inner, path[-1:]) is not None
     if not has_key:
         keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
-        texts = [path_name(path) for path in _paths_of_texts(value) if path[-1] not in IDENTIFIERS]
-        others = f"choose others: --source {quoted(texts[0])} --target {quoted(texts[1])}" if len(texts) > 1 else ""
+        names = [quoted(path_name(each)) for each in likely]
+        others = f"choose others: --source {names[0]} --target {names[1]}" if names else ""
         fix = f"add the key {name!r}, or remove the line"
         raise LineError(line, f"the key {name!r} is missing; found {keys}", fix, "json", others)
     text = _at(value, path)

@@ -124,7 +124,7 @@ def read_pairs(
         rows, problems, num_bad = _by_records(chosen, list(lines_of(io.BytesIO(whole), str(path))), is_start=True)
     num_lines = len(rows.sources) + num_bad
     if not rows.sources and not problems:
-        raise DataError("there are no lines after the header", where=str(path), fix="add the pairs")
+        raise no_lines(path)
     if not rows.sources or (num_bad and not skip_bad):
         lines = content.split(b"\n")
         is_plain = isinstance(chosen, TableFormat) and chosen.is_two_columns
@@ -135,6 +135,11 @@ def read_pairs(
     labels = () if label is None else tuple(each[-1] for each in rows.extra)
     others = tuple(each[: len(extra)] for each in rows.extra) if extra else ()
     return PairFile(pairs, num_bad, tuple(problems), _num_not_normalized(pairs), labels, others, chosen)
+
+
+def no_lines(path: Path) -> DataError:
+    """The error for a table without rows."""
+    return DataError("there are no lines after the header", where=str(path), fix="add the pairs")
 
 
 def head_of(content: bytes) -> list[str]:
@@ -368,8 +373,7 @@ def bad_lines(
         return DataError("\n".join(lines), where=str(path), fix=advice.full_fix)
     fix = "correct them, or skip them with --skip-bad"
     if is_all:
-        fix = "correct them; there are no valid lines"
-    fixes = [f"{each.fix}, or {each.if_all}" if is_all and each.if_all else each.fix for each in problems]
-    shown = [f"  {each.origin}: {each.what}\n    fix: {own}" for each, own in zip(problems, fixes, strict=True)]
+        fix = next((each.if_all for each in problems if each.if_all), "correct them; there are no valid lines")
+    shown = [f"  {each.origin}: {each.what}\n    fix: {each.fix}" for each in problems]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
     return DataError("\n".join([f"{are_invalid}:", *shown, *more]), where="" if path is None else str(path), fix=fix)

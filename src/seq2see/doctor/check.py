@@ -12,7 +12,7 @@ import numpy as np
 from seq2see.config import Config
 from seq2see.data.advice import quoted_path
 from seq2see.data.options import TableOptions, flags_of
-from seq2see.data.reading import gc_paused
+from seq2see.data.reading import gc_paused, no_lines
 from seq2see.doctor import columns, comparisons, symbols
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding, complete
@@ -73,7 +73,7 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
         findings += symbols.faults(each)
         if not len(each):
             if not {"damaged", "empty", "not-text", "choice"} & set(each.faults.counts) and not each.advice:
-                findings.append(RawFinding("nothing-usable", each, 1))
+                findings.append(_without_lines(each))
             continue
         if number == 0 and len(np.unique(each.source.hashes)) < 2:
             findings.append(RawFinding("one-source", each, 1))
@@ -115,6 +115,15 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
     ]
     suggestion = _suggest(train, sizes[0], flags, recipe) if len(train) else ()
     return DataReport(tuple(complete(findings)), tuple(sizes), suggestion)
+
+
+def _without_lines(statistics: PairStatistics) -> RawFinding:
+    """The finding of files without a valid line, in the words of training where they have no line at all."""
+    if statistics.faults.unusable:
+        remedy = next(iter(statistics.faults.if_all.values()), "correct the lines")
+        return RawFinding("nothing-usable", statistics, 1, remedy=remedy)
+    error = no_lines(statistics.files.paths[0])
+    return RawFinding("nothing-usable", statistics, 1, error.what, remedy=error.fix)
 
 
 def with_units_of(recipe: Recipe, sides: Sequence[SideSizes]) -> list[SideSizes]:

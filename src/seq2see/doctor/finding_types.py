@@ -109,7 +109,7 @@ FINDING_TYPES: dict[str, FindingType] = {
         "error",
         "files",
         "There is no valid line.",
-        "correct the lines",
+        "",
     ),
     "one-source": FindingType(
         "error",

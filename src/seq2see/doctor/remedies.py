@@ -91,6 +91,8 @@ def _remedy(name: str, statistics: PairStatistics, first: str, program: str) -> 
         return _clean_copy(name, files, first)
     if kind == CLEAN or (kind == LEAVE_OUT and statistics.faults.of_whole_files()):
         return AdvisedRemedy("first correct the errors, then check again")
+    if kind == LEAVE_OUT and not len(statistics) and name in statistics.faults.if_all:
+        return AdvisedRemedy(statistics.faults.if_all[name])
     if kind == LEAVE_OUT:
         return AdvisedRemedy(f"{first or 'correct them'}; no clean copy, since most lines would be left out")
     program = PROGRAMS.get(name, program)

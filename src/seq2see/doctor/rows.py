@@ -57,6 +57,8 @@ class Faults:
     remedies: dict[str, str] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
     """The commands of the remedies that have one."""
+    if_all: dict[str, str] = field(default_factory=dict)
+    """Other remedies, for files without any valid line."""
     unusable: int = 0
     """Number of invalid lines."""
 
@@ -283,6 +285,8 @@ class _BadLines:
         self.faults.unusable += 1
         text = line.content[:400].decode(errors="backslashreplace")
         self.faults.add(error.fault, Example(error.origin, text, error.what), error.fix)
+        if error.if_all:
+            self.faults.if_all.setdefault(error.fault, error.if_all)
 
 
 def _parallel_blocks(source_path: Path, target_path: Path, table: TableOptions, faults: Faults) -> Iterator[Block]:
