@@ -327,6 +327,51 @@ def test_spaced_tags_are_told_from_symbols_and_words(texts: list[str], first: st
     assert are_spaced_tags(texts, first) == expected
 
 
+# --- no tables -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", [TableOptions(), TableOptions(source="1"), TableOptions(target="1")])
+def test_text_of_one_column_is_told_the_command_of_a_language_model(table: TableOptions, tmp_path: Path) -> None:
+    (tmp_path / "text.csv").write_text("a,b\n")
+    path = tmp_path / "text.txt"
+    with pytest.raises(DataError) as error:
+        read(tmp_path, "".join(f"the {word} is big\n" for word in WORDS), "text.txt", table=table)
+    assert error.value.fix.endswith(
+        f"two parallel files{'; ' if table.given() else ', name both; '}if it is text for a language model: "
+        f"seq2see train {path} --model language_model"
+    )
+
+
+def test_a_sign_that_texts_do_not_have_is_offered_as_the_delimiter(tmp_path: Path) -> None:
+    content = table(*SAYINGS, delimiter="^")
+    with pytest.raises(DataError) as error:
+        read(tmp_path, content, "words.txt")
+    assert error.value.fix == "if ^ separates the columns, say so: --delimiter '^'"
+    assert read(tmp_path, content, "words.txt", table=TableOptions(delimiter="^")) == SAYINGS
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("<table>\n<tr><td>a</td></tr>\n</table>\n", "is HTML, and no table"),
+        ("\\_sh v3.0  400  MDF\n\n\\lx vos\n\\ge fox\n", "has markers such as .*SFM"),
+        ("\\lx vos\n\\ps n\n\\ge fox\n\n\\lx das\n", "has markers such as .*SFM"),
+        ('File type = "ooTextFile"\nObject class = "TextGrid"\n', "is a TextGrid"),
+    ],
+)
+def test_files_of_other_programs_are_called_what_they_are(content: str, what: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=what) as error:
+        read(tmp_path, content, "words.txt")
+    assert error.value.fix.startswith("export its pairs as a table in text")
+
+
+def test_formulas_are_no_markers(tmp_path: Path) -> None:
+    formulas = [r"\alpha + 1", r"\sin x", r"\ref", r"\tx"]
+    (tmp_path / "a.txt").write_text("one\ntwo\nthree\nfour\n")
+    (tmp_path / "b.txt").write_text("\n".join(formulas))
+    assert [pair.target for pair in read_pairs([tmp_path / "a.txt", tmp_path / "b.txt"]).pairs] == formulas
+
+
 # --- two files, and a model's ----------------------------------------------------------------------------------------
 
 

@@ -51,6 +51,11 @@ def quoted_path(path: str) -> str:
     return quoted(f"./{path}" if path.startswith("-") else path)
 
 
+def for_language_model(path: str) -> str:
+    """What to do with a file of text that has no sources."""
+    return f"if it is text for a language model: seq2see train {quoted_path(path)} --model language_model"
+
+
 def new_file(path: str, ending: str) -> str:
     """A file that does not exist yet, named after this one: `words.csv`, `-pairs.tsv` → `words-pairs.tsv`."""
     folder, name = os.path.split(path)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from seq2see.data.advice import for_language_model
 from seq2see.data.cells import (
     are_labels,
     are_numbers,
@@ -293,6 +294,9 @@ class _Finder:
         """The only column that is left. UnknownColumnError if there are several."""
         left = [at for at in range(self.layout.num_columns) if at not in taken]
         by_name = [at for at in left if at < len(self.names) and self.names[at] in ("source", "target", "form")]
+        if self.layout.num_columns == 1:
+            fix = f"name a table of two columns, or two parallel files; {for_language_model(self.where)}"
+            raise UnknownColumnError("has only one column, where source and target are two", where=self.where, fix=fix)
         if len(left) != 1 and len(by_name) != 1:
             own, others = ",".join(map(quoted, self.asked)), [self._called(at) for at in left] or ["…"]
             source, target = (others[0], own) if self.options.target is not None else (own, others[0])

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from seq2see.data.advice import Advice, quoted_path
-from seq2see.data.choosing import beginning
+from seq2see.data.advice import Advice, for_language_model, quoted_path
+from seq2see.data.cells import FEW
+from seq2see.data.choosing import JSON_EXTENSIONS, TABLE_EXTENSIONS, beginning, extension
 from seq2see.data.encodings import LinesNotUTF8, unicode_advice
 from seq2see.data.files import open_content
 from seq2see.data.lines import Columns, Fault
+from seq2see.errors import DataError
+from seq2see.printable import quoted
 
 NOT_UTF8: tuple[Fault, ...] = ("encoding", "nul")
 """Faults of lines in another encoding."""
+_SIGNS = "^~¦§#@\x1e\x1f\x01"
+"""What may divide columns and is not told from text, since texts have it too."""
 
 
 def diagnosis(lines: Iterable[bytes], path: str, columns: Columns, faults: Sequence[Fault]) -> Advice | None:
@@ -34,11 +40,31 @@ def single_column_advice(lines: Sequence[str], path: str) -> Advice | None:
     """The advice for text in which no line has two columns: one of two parallel files, or text of its own."""
     if any("\t" in line or "\r" in line for line in lines):
         return None
-    stem = Path(path).name.removesuffix(".gz").partition(".")[0]
-    others = [other for other in sorted(Path(path).parent.glob(f"{glob.escape(stem)}.*")) if other != Path(path)]
+    if sign := _sign_in_all(lines):
+        return Advice("no line has a TAB", f"if {sign} separates the columns, say so: --delimiter {quoted(sign)}")
+    others = _beside(Path(path), len(lines))
     both = f": {quoted_path(path)} {quoted_path(str(others[0]))}" if len(others) == 1 else ""
-    fix = f"if it is one of two parallel files, name both{both}"
-    return Advice("no line has a TAB", f"{fix}; if it is text for a language model, add --model language_model")
+    return Advice(
+        "no line has a TAB", f"if it is one of two parallel files, name both{both}; {for_language_model(path)}"
+    )
+
+
+def _sign_in_all(lines: Sequence[str]) -> str:
+    """A sign that divides all lines into as many columns; empty if there is none, or if texts often have it."""
+    filled = [line for line in lines if line.strip()]
+    signs = dict.fromkeys(letter for line in filled[:1] for letter in line if letter in _SIGNS)
+    return next((sign for sign in signs if len(filled) >= FEW and len({line.count(sign) for line in filled}) == 1), "")
+
+
+def _beside(path: Path, num_lines: int) -> list[Path]:
+    """Files of the same name with another ending that may belong to this one line by line."""
+    stem = path.name.removesuffix(".gz").partition(".")[0]
+    found = []
+    for other in sorted(path.parent.glob(f"{glob.escape(stem)}.*")):
+        if other != path and other.is_file() and extension(other) not in (*TABLE_EXTENSIONS, *JSON_EXTENSIONS):
+            with contextlib.suppress(DataError), open_content(other) as file:
+                found += [other] if len(beginning(file.stream)) == num_lines else []
+    return found
 
 
 def diagnosis_of_file(path: Path, columns: Columns, faults: Sequence[Fault]) -> Advice | None:

@@ -37,7 +37,11 @@ _FORMATS = (
     _Format(b"\xff\xd8\xff", "is a picture", "name a file of text"),
 )
 _SUBTITLES = re.compile(rb"(?:WEBVTT|\d+\r?\n[\d:]+[,.]\d{3} --> )")
-_MARKUP = {b"<?xml": "XML", b"<!doctype html": "HTML", b"<html": "HTML",
+_EXPORT = "export its pairs as a table in text, such as CSV"
+_PRAAT = b'File type = "ooTextFile'
+_STANDARD_FORMAT = re.compile(rb"\\(?:_sh|lx|ref|id|tx)\b[^\n]*\n(?:\s*\\\w+\b[^\n]*\n){2}")
+"""The beginning of a dictionary or of glossed texts as Toolbox writes them."""
+_MARKUP = {b"<?xml": "XML", b"<!doctype html": "HTML", b"<html": "HTML", b"<table": "HTML",
            **dict.fromkeys((b"<doc", b"<srcset", b"<refset", b"<tstset", b"<mteval"), "SGML")}  # fmt: skip
 _PACKED_MODEL = b"\x89S2SEE\n"
 _ZIP = b"PK\x03\x04"
@@ -74,11 +78,15 @@ def known_format(start: bytes, path: str) -> Advice | None:
         return Advice("is a zip archive, and no text", "extract it and name a file of it")
     first = start.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].lower()
     if kind := next((kind for mark, kind in _MARKUP.items() if first.startswith(mark) and b"\t" not in first), ""):
-        fix = "export its pairs as a table in text, such as CSV, or as TMX or XLIFF"
-        return Advice(f"is {kind}, and no table", fix)
+        return Advice(f"is {kind}, and no table", f"{_EXPORT}, or as TMX or XLIFF")
     if _SUBTITLES.match(start.removeprefix(b"\xef\xbb\xbf")):
         fix = "align its lines with those of a translation, and write both as source TAB target"
         return Advice("has subtitles, and no pairs", fix)
+    if start.startswith(_PRAAT):
+        return Advice("is a TextGrid or another file of Praat, and no table", _EXPORT)
+    if _STANDARD_FORMAT.match(start.removeprefix(b"\xef\xbb\xbf")):
+        what = r"has markers such as \lx at the beginning of each line, as Toolbox writes them (SFM), and is no table"
+        return Advice(what, f"{_EXPORT}, with a column for each marker")
     for each in _FORMATS:
         if start.startswith(each.start):
             command = piped(path, each.program, ".txt" if "." not in path else "") if each.program else ""
