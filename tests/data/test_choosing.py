@@ -13,6 +13,7 @@ import pytest
 from seq2see.data import Pair, TableOptions, iterate_rows, read_pairs
 from seq2see.data.given import as_pairs
 from seq2see.data.options import known_columns, known_from
+from seq2see.data.remembered import has_tags
 from seq2see.errors import ConfigError, DataError
 
 CSV = "nr,lemma,form,features\n1,zien,zag,V;PST\n2,zien,ziet,V;PRS\n"
@@ -133,6 +134,26 @@ def test_tags_with_the_delimiter_of_the_training_do_not_divide_a_table_of_anothe
     known = replace(KNOWN, delimiter="semicolon")
     assert read(tmp_path, CSV, known=known) == PAIRS
     assert read(tmp_path, "zien\tzag\tV;PST\nzien\tziet\tV;PRS\n", "test.tsv", known=known) == PAIRS
+
+
+FORMS = [
+    ("zien", "V;PST", "zag"), ("zien", "V;PRS;3", "ziet"), ("gaan", "V;PST", "ging"), ("gaan", "V;PRS;3", "gaat"),
+    ("staan", "V;PST", "stond"), ("staan", "V;PRS;3", "staat"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", ["", "lemma\ttags\tform\n"])
+def test_tags_where_the_target_of_the_training_was_belong_to_the_source(header: str, tmp_path: Path) -> None:
+    content = header + "".join("\t".join(form) + "\n" for form in FORMS)
+    pairs = [(f"{lemma}\t{tags}", form) for lemma, tags, form in FORMS]
+    known = TableOptions(source=("1", "3"), target="2")
+    assert read(tmp_path, content, known=known, has_tags=True) == pairs
+    # A model that answers tags reads them as its target.
+    labels = TableOptions(source=("1", "3"), target="2")
+    assert read(tmp_path, content, known=labels)[0] == ("zien\tzag", "V;PST")
+    assert has_tags([source for source, _ in pairs])
+    assert not has_tags([f"{lemma}\t{form}" for lemma, _, form in FORMS])
+    assert not has_tags([tags for _, tags, _ in FORMS]) and not has_tags([])
 
 
 def test_whether_the_training_file_had_a_header_is_not_remembered(tmp_path: Path) -> None:

@@ -33,3 +33,17 @@ def test_columns_that_are_given_are_those_of_dev_too(tmp_path: Path) -> None:
     data = DataOptions(train=(train,), dev=(dev,), source=("word",), target="ipa")
     with pytest.raises(DataError, match="unknown column 'word'"):
         read_data(Config(data=data), None, None, has_source=True)
+
+
+def test_dev_may_have_its_tags_elsewhere(tmp_path: Path) -> None:
+    """Also where the columns are those that a run has stored."""
+    forms = [(f"{stem}en", f"{stem}{end}", tags) for stem in "abcde" for end, tags in (("t", "V;PRS"), ("de", "V;PST"))]
+    orders = {"train.tsv": (0, 1, 2), "dev.tsv": (0, 2, 1)}
+    for name, order in orders.items():
+        lines = ["\t".join(form[at] for at in order) for form in forms]
+        (tmp_path / name).write_text("\n".join([*lines, ""]), encoding="utf-8")
+    config = Config(data=DataOptions(train=(str(tmp_path / "train.tsv"),), dev=(str(tmp_path / "dev.tsv"),)))
+    first = read_data(config, None, None, has_source=True)
+    assert [pair[:2] for pair in first.dev] == [pair[:2] for pair in first.train]
+    again = read_data(replace(config, data=first.settled(config.data)), None, None, has_source=True)
+    assert again.dev == first.dev

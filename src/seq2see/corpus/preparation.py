@@ -30,6 +30,7 @@ from seq2see.data.length_limit import LengthLimit, left_out_line, require_some, 
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, table_options
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, faults_of, file_of
+from seq2see.data.remembered import has_tags
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.storage.files import hash_of, write_file
@@ -93,6 +94,7 @@ class Preparation:
     def scan(self) -> tuple[dict[str, Any], list[tuple[bytes, Pair]]]:
         """The first pass: totals and the sample, each pair with its draw. DataError for invalid lines."""
         paths = [Path(name) for name in self.config.data.dev]
+        sources = parts.some_sources(self.parts, SAMPLED)
         if paths:
             found = read_pairs(
                 paths,
@@ -101,10 +103,10 @@ class Preparation:
                 table=table_options(self.config.data),
                 known=TableOptions(**self.chosen),
                 may_rename=True,
+                has_tags=has_tags(sources),
             )
             self.dev = found.pairs
         group = self.config.data.group
-        sources = parts.some_sources(self.parts, SAMPLED)
         has_source = self.columns == "pairs"
         names = self.chosen.get("source", self.config.data.source)
         self.grouping = grouping_of(group, sources, names, case=self.config.text.case, has_source=has_source)

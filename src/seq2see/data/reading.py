@@ -101,13 +101,15 @@ def read_pairs(
     known: TableOptions = _NO_OPTIONS,
     extra: Sequence[str] = (),
     may_rename: bool = False,
+    has_tags: bool = False,
 ) -> PairFile:
     """The pairs of one file (a table, JSON, Parquet), or of two parallel text files; each may be gzipped.
 
     `columns="target"` reads text for a language model: one column, and the source is empty. Raises DataError with the
     first invalid lines; `skip_bad` skips and counts them instead. `label` and `extra` are names or numbers of
     additional columns to read; `table` says what is not to be found out from the file, and `known` which columns were
-    read of another one, such as that of the training, which this one `may_rename`.
+    read of another one, such as that of the training, which this one `may_rename`; whether that one `has_tags` as the
+    last column of its source tells whether this one has its columns in another order.
     """
     check_paths(paths, columns, table, label=label)
     contents = [read_content(path, table.encoding or known.encoding) for path in paths]
@@ -116,7 +118,16 @@ def read_pairs(
     [path], whole = paths, contents.pop().rstrip(b"\r\n")
     content = whole.removeprefix(UTF8_MARK)
     asked = (*extra, *(() if label is None else (label,)))
-    chosen = format_like(head_of(content), table, known, str(path), columns=columns, extra=asked, may_rename=may_rename)
+    chosen = format_like(
+        head_of(content),
+        table,
+        known,
+        str(path),
+        columns=columns,
+        extra=asked,
+        may_rename=may_rename,
+        has_tags=has_tags,
+    )
     problems: list[Problem] = []
     num_bad = 0
     rows = chosen.rows(content, is_start=True)

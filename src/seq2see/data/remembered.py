@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from seq2see.data.cells import are_tags
 from seq2see.data.choosing import TABLE_EXTENSIONS, extension, format_of
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import CSV_DELIMITERS, TAB, delimiter_called, has_delimiter, is_of_blanks, layout_of
@@ -18,6 +19,8 @@ from seq2see.data.probabilities import PROBABILITIES
 from seq2see.data.table import Format, TableFormat
 from seq2see.errors import DataError
 from seq2see.printable import listed
+from seq2see.text.fields import FIELD_BREAK
+from seq2see.text.tokenizers import are_spaced_tags
 
 _FEW_LINES = 5
 """Lines from which a delimiter that divides all of them is not there by chance."""
@@ -32,24 +35,40 @@ def format_like(
     columns: Columns = "pairs",
     extra: Sequence[str] = (),
     may_rename: bool = False,
+    has_tags: bool = False,
 ) -> Format:
     """The format of a file of which the columns are read that are `known` from another one.
 
     Where there is no header, or if it `may_rename` the columns, they are found out anew; as many source columns have to
-    be read. UnknownColumnError, with the likely ones, for a header without those that are known.
+    be read. UnknownColumnError, with the likely ones, for a header without those that are known. If the other one
+    `has_tags` as the last column of its source, and this one where its target would be, they are found out, too.
     """
     known = without_other_layout(known, head, where)
     if not known.given():
         return format_of(head, options, where, columns=columns, extra=extra)
     try:
-        return format_of(head, options.over(known), where, columns=columns, extra=extra)
+        found = format_of(head, options.over(known), where, columns=columns, extra=extra)
     except UnknownColumnError as error:
         if options.source or options.target is not None:
             raise
-        found = _anew(head, options, known, where, columns=columns, extra=extra, strict=not error.names)
-        if found is not None and (may_rename or not error.names):
-            return found
+        anew = _anew(head, options, known, where, columns=columns, extra=extra, strict=not error.names)
+        if anew is not None and (may_rename or not error.names):
+            return anew
         raise renamed(error, head, options, known, columns=columns) from None
+    if has_tags and isinstance(found, TableFormat) and not (found.names and known.names):
+        anew = _anew(head, options, known, where, columns=columns, extra=extra)
+        if isinstance(anew, TableFormat) and anew.source[-1] == found.target:
+            return anew
+    return found
+
+
+def has_tags(sources: Sequence[str]) -> bool:
+    """Whether the last column of these sources, if there are several, has tags."""
+    fields = [source.split(FIELD_BREAK) for source in sources]
+    if not fields or len(fields[0]) < 2:
+        return False
+    last, first = [each[-1] for each in fields], [each[0] for each in fields]
+    return are_tags(last) or are_spaced_tags(last, first)
 
 
 def _anew(

@@ -15,7 +15,7 @@ from seq2see.data.remembered import num_fields
 from seq2see.data.table import TableFormat
 from seq2see.errors import DataError
 from seq2see.inference.predictor import Predictor
-from seq2see.text import FIELD_BREAK, Fields, Values
+from seq2see.text import FIELD_BREAK, Fields, Tags, Values
 
 _NO_OPTIONS = TableOptions()
 
@@ -33,7 +33,16 @@ def read_for(
     DataError for another number of source columns than the model has.
     """
     columns: Columns = "pairs" if model.source_codec else "target"
-    found = read_pairs(paths, columns=columns, skip_bad=skip_bad, label=label, table=table, known=model.table)
+    tokenizer = model.source_codec and model.source_codec.tokenizer
+    found = read_pairs(
+        paths,
+        columns=columns,
+        skip_bad=skip_bad,
+        label=label,
+        table=table,
+        known=model.table,
+        has_tags=not table.source and isinstance(tokenizer, Fields) and isinstance(tokenizer.parts[-1], Tags),
+    )
     require_fields(model, found, str(paths[0]))
     return without_unreadable(model, found) if skip_bad else found
 

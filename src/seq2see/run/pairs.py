@@ -21,6 +21,7 @@ from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
 from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
+from seq2see.data.remembered import has_tags
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.data.unreadable import kinds_in, kinds_of, readable, unreadable_line
 from seq2see.doctor.quick import worst_findings
@@ -34,6 +35,8 @@ from seq2see.text.options import TextOptions
 
 LARGE_BYTES = 1_000_000_000
 """Bytes of text from which on `seq2see prepare` is recommended."""
+TELLING_PAIRS = 2_000
+"""Training pairs from which it is told what a column has."""
 LATER = ", and a run reads its data again when it is resumed"
 """Why its files have to last."""
 
@@ -165,6 +168,7 @@ def read_data(
                 table=wanted,
                 known=TableOptions(**chosen),
                 may_rename=True,
+                has_tags=name == "dev" and has_tags([pair.source for pair in train[:TELLING_PAIRS]]),
             )
         except UnknownColumnError as error:
             if name == "train" or not chosen.get("source") or not (error.names or error.is_missing):
