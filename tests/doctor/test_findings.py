@@ -119,6 +119,22 @@ def test_the_near_miss_is_not_found(name: str, write: Write) -> None:
     assert count_of(check(write(CASES[name][2])), name) == 0
 
 
+@pytest.mark.parametrize(
+    "target",
+    ['{{"ip": "1.0.0.{}", "code": 200}}', "[{}, 2]", "[{}]", '["a{}"]', "{{x_{}}}", "({}, 1)", '<a href="{}"/>'],
+)
+def test_what_encloses_lists_and_objects_is_content(target: str, write: Write) -> None:
+    rows = [f"line {number}\t{target.format(number)}\n" for number in range(30)]
+    report = check(write("".join(rows)))
+    assert not report.find("enclosed-targets") and not report.find("alternatives")
+
+
+@pytest.mark.parametrize("target", ["[a {} b]", "{{a {}}}", "(a {})", "⟨{}⟩", '["a{}: b_0]'])
+def test_what_encloses_phones_is_not(target: str, write: Write) -> None:
+    rows = [f"word {number}\t{target.format(number)}\n" for number in range(30)]
+    assert count_of(check(write("".join(rows))), "enclosed-targets") == 30
+
+
 def test_every_finding_has_a_case() -> None:
     elsewhere = {"leaked-pairs", "leaked-sources", "unseen-symbols", "json", "parallel-lengths", "choice"}
     elsewhere |= {"source-columns", "swapped", "case", "unreadable"}  # test_columns

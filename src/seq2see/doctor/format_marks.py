@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,6 +28,13 @@ _COMMENT_AFTER = re.compile(r"\s#\s")
 _ENDS_SENTENCE = re.compile(r"""[.!?…。！？]["'”’»)]*$""")
 ENCLOSINGS = ("//", "[]", "()", "{}", "<>", "⟨⟩")
 """What may be around all targets."""
+_STRUCTURES = {
+    "[]": re.compile(r'[-+\d.eE\s]*|\s*".*"\s*|.*,.*'),
+    "{}": re.compile(r'.*[,:;="\\^_].*'),
+    "()": re.compile(r".*,.*"),
+    "<>": re.compile(r'.*[="].*'),
+}
+"""What is between these if they are part of the answer: of lists, objects in JSON, groups of LaTeX, elements of XML."""
 SEPARATORS = {",": re.compile(r",(?:\s|$)"), ";": re.compile(r";(?:\s|$)"), "/": re.compile(r"\s/\s"),
               "|": re.compile(r"\|"), "~": re.compile(r"\s~\s")}  # fmt: skip
 """What may separate the answers in one target."""
@@ -87,6 +95,8 @@ class FormatMarks:
         self.bases: set[str] = set()
         self.sources: set[str] = set()
         self.enclosed = {each: _Counted() for each in ENCLOSINGS}
+        self.structured: Counter[str] = Counter()
+        """Targets that are a list, an object or the like, by what encloses them."""
         self.separated = {each: _Separated() for each in SEPARATORS}
 
     def add(self, sources: Sequence[str], targets: Sequence[str], lines: npt.NDArray[np.int32]) -> None:
@@ -119,7 +129,10 @@ class FormatMarks:
             if start in joined_targets:
                 for line, source, target in rows:
                     if len(target) > 2 and target[0] == start and target[-1] == end and _is_around(target, start):
-                        counted.add(line, source, target)
+                        if _is_structured(target):
+                            self.structured[sign] += 1
+                        else:
+                            counted.add(line, source, target)
         for separator, pattern in SEPARATORS.items():
             if separator in joined_targets:
                 self._add_separated(separator, pattern, rows)
@@ -135,6 +148,8 @@ class FormatMarks:
         counted = self.separated[separator]
         for line, source, target in rows:
             if separator not in target or separator in source or _ENDS_SENTENCE.search(target):
+                continue
+            if _is_structured(target):
                 continue
             parts = [part.strip() for part in pattern.split(target) if part.strip()]
             if len(parts) > 1:
@@ -160,6 +175,8 @@ class FormatMarks:
             yield _mark("variant-numbers", self.variants, _awk(r'{sub(/\([0-9]+\)$/, "", $1)} 1'))
         for sign, counted in self.enclosed.items():
             least = 20 if sign == "//" else 2
+            if self.structured[sign] > counted.count / 20:
+                continue
             if counted.count and least * counted.count >= self.num:
                 start, end = (f"[{each}]" if each not in "[]" else f"\\{each}" for each in (sign[0], sign[1]))
                 program = _awk(f'$2 ~ /^{start}.*{end}$/ {{sub(/^{start}/, "", $2); sub(/{end}$/, "", $2)}} 1')
@@ -201,6 +218,12 @@ def _is_commented(target: str) -> bool:
 def _is_around(target: str, start: str) -> bool:
     """Whether the first and the last character belong to each other."""
     return start not in target[1:-1]
+
+
+def _is_structured(target: str) -> bool:
+    """Whether what encloses a target belongs to it: a list, an object in JSON, a group of LaTeX, an element of XML."""
+    inside = _STRUCTURES.get(target[:1] + target[-1:])
+    return inside is not None and inside.fullmatch(target[1:-1]) is not None
 
 
 def _mark(name: str, counted: _Counted, program: str, detail: str = "") -> Mark:
