@@ -24,7 +24,7 @@ def written(folder: Path, lines: list[str], name: str = "test.tsv") -> Path:
     return path
 
 
-def text_of(run: Path | list[Path], path: Path, request: EvaluationOptions = QUICK, **options: bool) -> str:
+def text_of(run: Path | list[Path], path: Path, request: EvaluationOptions = QUICK, **options: Any) -> str:
     runs = run if isinstance(run, list) else [run]
     return "\n".join(text_lines(evaluate_runs(runs, [path], request, device="cpu", **options)))
 
@@ -68,6 +68,19 @@ def test_a_model_of_one_text_made_of_several_columns_reads_these(tiny_settings: 
         assert len(found.outputs.predictions) == 12
     with pytest.raises(DataError, match="reads 2 source columns, found 1"):
         model.evaluate(path, source="word", target="pron")
+
+
+def test_fewer_source_columns_than_the_model_are_answered_with_those_that_it_reads(
+    tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    lines = ["word\ttype\tform", *(f"ab{'c' * number}\tV;PST\tba{'c' * number}" for number in range(9))]
+    path = written(tmp_path, lines)
+    settings = tiny_settings | {"training.max_updates": 1, "data.source": "word,type", "data.target": "form"}
+    seq2see.train(path, out=tmp_path / "r", settings=settings, device="cpu", quiet=True)
+    with pytest.raises(DataError, match="reads 2 source columns, found 1") as caught:
+        text_of(tmp_path / "r", path, table=TableOptions(source=("word",), target="form"))
+    assert caught.value.fix == "choose 2 as source: --source word,type --target form"
+    text_of(tmp_path / "r", path, table=TableOptions(source=("word", "type"), target="form"))
 
 
 def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) -> None:

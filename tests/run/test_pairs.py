@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seq2see.config import Config
+from seq2see.data import Pair
 from seq2see.data.options import DataOptions
 from seq2see.errors import DataError
 from seq2see.run.pairs import read_data
@@ -47,3 +48,19 @@ def test_dev_may_have_its_tags_elsewhere(tmp_path: Path) -> None:
     assert [pair[:2] for pair in first.dev] == [pair[:2] for pair in first.train]
     again = read_data(replace(config, data=first.settled(config.data)), None, None, has_source=True)
     assert again.dev == first.dev
+
+
+def test_dev_pairs_with_more_source_columns_are_refused_with_columns_for_both(tmp_path: Path) -> None:
+    train, dev = tmp_path / "train.tsv", tmp_path / "dev.tsv"
+    train.write_text("".join(f"w{at}x\tx{at}w\n" for at in range(9)))
+    dev.write_text("".join(f"w{at}y\ty{at}w\tV;PST\n" for at in range(9)))
+    data = DataOptions(train=(str(train),), dev=(str(dev),))
+    with pytest.raises(DataError, match="the training pairs have 1 source column, found 2") as caught:
+        read_data(Config(data=data), None, None, has_source=True)
+    assert (caught.value.where, caught.value.fix) == (str(dev), "choose one as source: --source 1 --target 2")
+    chosen = replace(data, source=("1",), target="2")
+    assert read_data(Config(data=chosen), None, None, has_source=True).dev[0].source == "w0y"
+    pairs = [Pair("ab", "ba"), Pair("abc", "cba")]
+    with pytest.raises(DataError, match="the training pairs have 1 source column, found 2") as caught:
+        read_data(Config(), pairs, [Pair("ab\tV;PST", "ba")], has_source=True)
+    assert caught.value.where == "dev"

@@ -172,6 +172,14 @@ def without_other_layout(known: TableOptions, head: Sequence[str], where: str) -
     return replace(known, delimiter=None, header="auto", quotes="auto", comment=None)
 
 
+def has_columns(chosen: Format, known: TableOptions) -> bool:
+    """Whether a file of this format has the source columns that are `known`."""
+    if not known.source or not isinstance(chosen, TableFormat):
+        return False
+    numbers = [str(at + 1) for at in range(chosen.layout.num_columns)]
+    return all(name in chosen.names or name in numbers for name in known.source)
+
+
 def num_fields(chosen: Format) -> int:
     """The number of source columns that are read."""
     return len(chosen.source) if isinstance(chosen, TableFormat | JsonFormat) else 1

@@ -11,7 +11,7 @@ from seq2see.data import Pair, PairFile, read_pairs
 from seq2see.data.given import PairData, paths_or_pairs
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, flags_of
-from seq2see.data.remembered import num_fields
+from seq2see.data.remembered import has_columns, num_fields
 from seq2see.data.table import TableFormat
 from seq2see.errors import DataError
 from seq2see.inference.predictor import Predictor
@@ -82,9 +82,13 @@ def require_fields(model: Predictor, found: PairFile, where: str) -> None:
     if number == wanted or (number == 1 and FIELD_BREAK in found.pairs[0].source):  # as a text of JSON may have it
         return
     said, fix = found.format.describe() or "source TAB target", f"give {wanted} as source: --source … --target …"
+    own = None
     if isinstance(found.format, TableFormat) and number > wanted:
         chosen = found.format.chosen()
         own = TableOptions(source=tuple(chosen["source"])[:wanted], target=chosen["target"])  # type: ignore[arg-type]
+    elif has_columns(found.format, model.table):
+        own = TableOptions(source=model.table.source, target=model.table.target)
+    if own is not None:
         fix = f"choose {'one' if wanted == 1 else wanted} as source: {' '.join(flags_of(own))}"
     what = f"the model reads {wanted} source column{'s' if wanted > 1 else ''}, found {number} ({said})"
     raise DataError(what, where=where, fix=fix)

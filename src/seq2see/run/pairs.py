@@ -23,12 +23,13 @@ from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.remembered import has_tags
 from seq2see.data.split import DEV_PAIRS, sample_evenly
+from seq2see.data.table import Format, TableFormat
 from seq2see.data.unreadable import kinds_in, kinds_of, readable, unreadable_line
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.printable import listed, quoted
 from seq2see.run.record import unchanged_config
-from seq2see.text import Codecs
+from seq2see.text import FIELD_BREAK, Codecs
 from seq2see.text.choice import choose_text, one_text_lines, require_symbols_apart
 from seq2see.text.fields import ValueUnit, num_fields
 from seq2see.text.options import TextOptions
@@ -156,6 +157,7 @@ def read_data(
         return corpus_data(corpus)
 
     table, chosen = table_options(config.data), dict[str, Any]()
+    formats = dict[str, Format]()
     wanted = table
 
     def read(paths: Sequence[str], name: str) -> list[Pair]:
@@ -178,6 +180,7 @@ def read_data(
             fix = f"give dev pairs with the columns of the training pairs: {columns}"
             raise DataError(error.what, where=error.where, fix=fix) from None
         if found.format is not None:
+            formats[name] = found.format
             if said := found.format.describe():
                 notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")
             if name == "train":
@@ -215,6 +218,9 @@ def read_data(
     grouping = grouping_of(config.data.group, sources, names, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
+        if has_source:
+            where = str(from_here(config.data.dev[0])) if dev_pairs is None else "dev"
+            require_as_many_fields(sources, dev, formats, where)
         dev, skipped = without_unreadable(kinds, dev, "dev")
         notes += skipped
         notes.insert(0, f"data: {counted(len(train), 'pair')} to train on, {counted(len(dev), 'dev pair')}")
@@ -243,6 +249,26 @@ def read_data(
     if pairs is None:
         notes += size_notes(config.data.train)
     return RunData(train, dev, notes, columns=chosen, grouping=grouping)
+
+
+def require_as_many_fields(
+    sources: Sequence[str], dev: Sequence[Pair], formats: Mapping[str, Format], where: str
+) -> None:
+    """DataError for dev pairs of which none has as many source columns as the training pairs: none could be scored."""
+    wanted = num_fields(sources)
+    numbers = {pair.source.count(FIELD_BREAK) + 1 for pair in dev}
+    if not numbers or wanted in numbers or (wanted == 1 and any(FIELD_BREAK in source for source in sources)):
+        return
+    train, own = formats.get("train"), formats.get("dev")
+    said = f" ({own.describe()})" if own is not None and own.describe() else ""
+    fix = "give dev pairs with the columns of the training pairs"
+    if isinstance(train, TableFormat) and isinstance(own, TableFormat):
+        used, target = own.source[:wanted], own.target
+        if (train.source, train.target) == (used, target) and target is not None:
+            flags = flags_of(TableOptions(source=tuple(str(at + 1) for at in used), target=str(target + 1)))
+            fix = f"choose {'one' if wanted == 1 else wanted} as source: {' '.join(flags)}"
+    what = f"the training pairs have {counted(wanted, 'source column')}, found {min(numbers)}{said}"
+    raise DataError(what, where=where, fix=fix)
 
 
 def from_here(path: str) -> Path:
