@@ -114,3 +114,20 @@ def test_the_copy_has_the_columns_that_were_to_be_chosen(tmp_path: Path) -> None
     fix = "choose by number: --source 1 --target 2, or several as source: --source 1,2 --target 3"
     error = DataError("has 3 columns", where=f"{tmp_path / 'table.csv'}:7", fix=fix)
     assert "table.csv --source 1 --target 2 --fix -o" in without_options_of_others(error, ["--source"]).fix
+
+
+def test_the_copy_has_several_columns_and_those_whose_names_have_blanks(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.touch()
+    error = DataError("has 4 columns", where=str(path), fix="choose 2: --source 'a word',tag --target 'its form'")
+    assert "--source 'a word',tag --target 'its form' --fix" in without_options_of_others(error, []).fix
+    fix = "name those to read: --source … --target …"
+    assert "--source … --target … --fix" in without_options_of_others(replace_fix(error, fix), []).fix
+    for choice in ("--source a,b --target c", "--source … --target …"):
+        renamed = replace_fix(error, f"if these are the same, name them: {choice}; or rename them in the file")
+        assert without_options_of_others(renamed, []).fix == "rename them in the file"
+
+
+def replace_fix(error: DataError, fix: str) -> DataError:
+    """The error with another fix."""
+    return DataError(error.what, where=error.where, fix=fix)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import seq2see
 from seq2see import cli
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
+from seq2see.inference.glossary import Glossary
 from seq2see.inference.lexicon import Lexicon
 
 
@@ -94,3 +97,59 @@ def test_the_fix_for_invalid_lines_makes_a_lexicon_that_is_read(
     assert cli.run(command[1:]) == 0
     assert cli.run([*words, command[-1]]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "one"
+
+
+@pytest.mark.parametrize("option", ["--lexicon", "--glossary"])
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("four.csv", "Wort;Art;Laut;Quelle\nabc;N;cba;ab ac\nbca;V;acb;ca\n", "which are source and target?"),
+        ("latin.tsv", "abc\tcb\xe9\n", "not UTF-8"),
+        ("bad.tsv", "abc\tcba\nabc\n", "expected 2 columns"),
+    ],
+)
+def test_the_fix_of_a_file_beside_the_texts_is_a_copy_that_is_read(
+    option: str,
+    name: str,
+    content: str,
+    what: str,
+    tiny_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(content, encoding="latin-1")
+    words = ["predict", str(tiny_run), "abc", "--device", "cpu", option]
+    assert cli.run([*words, name]) == 2
+    said = capsys.readouterr().err
+    assert what in said
+    assert "choose" not in said
+    [command] = re.findall("seq2see (check .*)", said)
+    assert cli.run(shlex.split(command)) == 0
+    copy = command.split()[-1]
+    if option == "--glossary":
+        assert Glossary.of(copy)
+    else:
+        assert cli.run([*words, copy]) == 0
+        assert "1 of 1 texts" in capsys.readouterr().err
+
+
+def test_a_lexicon_with_other_columns_than_the_model_is_refused(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [(word, word[::-1], f"V;{tag}") for word, tag in zip(("abc", "bca", "cab", "acb"), "XYXY", strict=True)]
+    Path("tags.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    words = ["predict", str(tiny_run), "abc", "--device", "cpu", "--lexicon"]
+    assert cli.run([*words, "tags.tsv"]) == 2
+    said = capsys.readouterr().err
+    assert "tags.tsv: the model reads 1 source column, found 2" in said
+    [command] = re.findall("seq2see (check .*)", said)
+    assert cli.run(shlex.split(command)) == 0
+    capsys.readouterr()
+    assert cli.run([*words, "tags-clean.tsv"]) == 0
+    assert capsys.readouterr().out == "cba\n"
+    Path("text.tsv").write_text("abc\nbca\n")
+    assert cli.run([*words, "text.tsv"]) == 2
+    assert "fix: give a file of pairs: a source, a TAB and its target" in capsys.readouterr().err

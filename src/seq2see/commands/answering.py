@@ -59,9 +59,11 @@ def answer(
         raise ConfigError("needs a model with attention", where="--alignments", fix="leave it out")
     known = None
     if lexicon is not None:
+        from seq2see.commands.mistakes import read_as_found
         from seq2see.inference.lexicon import Lexicon
 
-        known = Lexicon.of_file(lexicon, model)
+        with read_as_found():
+            known = Lexicon.of_file(lexicon, model)
     number = unfinished = missing = num_known = 0
     strict, options = options.strict, replace(options, strict=False)
     unanswered = Unanswered("answer")

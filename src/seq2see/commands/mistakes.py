@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from os.path import isfile
 from typing import Any, Literal, get_args, get_origin
 
@@ -41,7 +42,10 @@ OWN_FLAGS = {
 
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-_CHOICE = re.compile(r"--(?:source|target|delimiter|encoding|header|quotes|names) (?!…|and\b)[^\s,;)]+")
+_TABLE_OPTION = "--(?:source|target|delimiter|encoding|header|quotes|names)"
+_CHOICE = re.compile(_TABLE_OPTION + r" (?!…|and\b)(?:'[^']*'|[^\s,;)']|,(?=\S))+")
+_OPEN_CHOICE = re.compile(_TABLE_OPTION + " …")
+_OTHERS = re.compile(r" \(choose others with [^)]*\)")
 
 
 def without_options_of_others(error: DataError, flags: Collection[str]) -> DataError:
@@ -60,9 +64,28 @@ def without_options_of_others(error: DataError, flags: Collection[str]) -> DataE
     if not isfile(path):
         kept = [each for each in error.fix.split("; ") if not foreign & set(_OPTION.findall(each))]
         return DataError(error.what, where=error.where, fix="; ".join(kept or [error.fix]))
-    choice = "".join(f" {each}" for each in dict.fromkeys(_CHOICE.findall(own.partition(", or")[0])))
+    if foreign == {"--model"}:  # for text without any columns
+        fix = "give a file of pairs: a source, a TAB and its target in each line"
+        return DataError(error.what, where=error.where, fix=fix)
+    choices = _CHOICE.findall(own.partition(", or")[0]) or _OPEN_CHOICE.findall(own)
+    if error.fix.endswith("rename them in the file") and ("…" in choices[0] or "," in choices[0]):
+        return DataError(error.what, where=error.where, fix="rename them in the file")  # a copy keeps several names
+    choice = "".join(f" {each}" for each in dict.fromkeys(choices))
     command = f"seq2see check {quoted_path(path)}{choice} --fix -o {quoted_path(new_file(path, '-clean.tsv'))}"
-    return DataError(error.what, where=error.where, fix=f"correct the file, or make a copy that can be read: {command}")
+    fix = f"correct the file, or make a copy that can be read: {command}"
+    return DataError(_OTHERS.sub("", error.what), where=error.where, fix=fix)
+
+
+@contextmanager
+def read_as_found() -> Iterator[None]:
+    """Around the reading of a file beside the texts, which no option describes: those of the command are of the texts.
+
+    The fix of its DataError is a copy that can be read without any.
+    """
+    try:
+        yield
+    except DataError as error:
+        raise without_options_of_others(error, ()) from None
 
 
 def explained(error: CycloptsError, words: Sequence[str]) -> ConfigError:

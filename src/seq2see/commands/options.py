@@ -60,7 +60,10 @@ class BatchFlags(BatchOptions):
 
 def read_glossary(kind: object, tokens: Sequence[Token]) -> Glossary | None:
     """The glossary of a file, whose name is the value of the flag."""
-    return Glossary.of(tokens[0].value)
+    from seq2see.commands.mistakes import read_as_found
+
+    with read_as_found():
+        return Glossary.of(tokens[0].value)
 
 
 def read_columns(kind: object, tokens: Sequence[Token]) -> Any:

@@ -12,6 +12,7 @@ from seq2see.data.advice import new_file, quoted_path
 from seq2see.data.options import flags_of
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.options import NO_CONSTRAINTS
+from seq2see.inference.pair_files import require_fields
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.requests import Request
 from seq2see.inference.results import EMPTY, Prediction
@@ -32,9 +33,12 @@ class Lexicon:
 
     @classmethod
     def of_file(cls, path: Path, model: Predictor) -> Lexicon:
-        """That of a file of pairs, in the columns that the model was trained on. DataError for an invalid one."""
+        """That of a file of pairs, in the columns that the model was trained on.
+
+        DataError for an invalid one, and for another number of source columns than the model has.
+        """
         try:
-            pairs = read_pairs([path], known=model.table, may_rename=True).pairs
+            found = read_pairs([path], known=model.table, may_rename=True)
         except DataError as error:
             if "--skip-bad" not in error.fix:
                 raise
@@ -42,7 +46,9 @@ class Lexicon:
             copy = quoted_path(new_file(str(path), "-clean.tsv"))
             fix = f"correct them, or make a copy without them: {' '.join(words)} {copy}"
             raise DataError(error.what, where=error.where, fix=fix) from None
-        return cls(pairs, model)
+        lexicon = cls(found.pairs, model)
+        require_fields(model, found, str(path))
+        return lexicon
 
     def answer(self, text: str, n_best: int) -> Prediction | None:
         """What the lexicon has for a text, at most `n_best` answers; None for an unknown text."""
