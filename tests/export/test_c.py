@@ -201,6 +201,20 @@ def test_vectors_prove_that_a_device_answers_the_same(exported, texts, compiler,
     assert len(run_program(program, ["a"], 5, 3)[0]) == 3
 
 
+def test_lines_may_end_in_cr_lf_and_one_without_an_answer_shows_in_the_status(exported, compiler, tmp_path) -> None:
+    _, bundle = exported(resolve(ModelOptions(name="attention", width=16, embedding=8)))
+    program = compiled(c_source(bundle), tmp_path, compiler)
+
+    def ran(given: bytes) -> tuple[int, list[bytes]]:
+        run = subprocess.run([program], input=given, capture_output=True, check=False, timeout=60)
+        return run.returncode, run.stdout.splitlines()
+
+    assert ran(b"abc\r\nab\r\n") == ran(b"abc\nab\n") == ran(b"abc\r\nab")
+    status, (first, second) = ran(b"ab\xe8\nabc\n")
+    assert (status, first) == (1, b"error\t-4") and second == ran(b"abc\n")[1][0]
+    assert ran(b"abc\n")[0] == 0
+
+
 def test_a_name_stays_in_its_comment(exported, built) -> None:
     _, bundle = exported(resolve(ModelOptions(name="plain", width=16, embedding=8)))
     built(bundle._replace(facts={**bundle.facts, "name": "a*/ /* ??/\n b"}), ())

@@ -58,12 +58,15 @@ def build(command: Sequence[str], fix: str) -> None:
 def run_program(
     program: Path, texts: Sequence[str], beam: int, n_best: int = 1, weights: Path | None = None
 ) -> list[list[tuple[str, float]]]:
-    """The answers to each text, each with its log-probability. ConfigError if it ends early."""
+    """The answers to each text, each with its log-probability. ConfigError if it ends early.
+
+    A text without an answer has "error" with its number, and the program then ends with 1.
+    """
     given = "".join(f"{text.translate(ESCAPES)}\n" for text in texts)
     command = [str(program), *([] if weights is None else [str(weights)]), str(beam), str(n_best)]
     ran = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)
     lines = ran.stdout.split("\n")[:-1]
-    if ran.returncode or len(lines) != len(texts):
+    if ran.returncode not in (0, 1) or len(lines) != len(texts):
         said = next(iter(ran.stderr.splitlines()), "no message")
         raise ConfigError(f"the exported model ended with {ran.returncode}: {said}", where="export", fix="report this")
     rows = [line.split("\t") for line in lines]

@@ -1,7 +1,8 @@
 //// main
 #ifdef SEQ2SEE_MAIN
 /* cc -O3 -DSEQ2SEE_MAIN NAME.c -lm -o NAME: answers each line of its input. NAME [BEAM [N_BEST]]: the answers to a text,
-   each with its log-probability, in one line separated by TAB. NAME check VECTORS.tsv: compares answers with those in a
+   each with its log-probability, in one line separated by TAB; of a text without an answer, "error" and the number of the
+   error, and the exit status is 1. NAME check VECTORS.tsv: compares answers with those in a
    file: beam, text, answer, log-probability. The file of the weights, if they are in one, is the first argument. In texts \t, \n, \r and \\ stand for what can't be in a line. */
 #include <stdio.h>
 
@@ -45,6 +46,7 @@ static char *read_line(FILE *file)
     }
     if (line) line[length++] = (char)c;
   }
+  if (line && length && line[length - 1] == '\r') length--; /* a line may end in CR LF */
   if (line) line[length] = 0;
   return line;
 }
@@ -122,8 +124,10 @@ int main(int argc, char **argv)
     seq2see_answers *answers;
     unescape(line);
     const int error = seq2see_predict(model, line, &options, &answers);
-    if (error)
+    if (error) {
       printf("error\t%d", error);
+      status = 1;
+    }
     for (size_t i = 0; !error && i < answers->count; i++) {
       if (i) putchar('\t');
       print_escaped(answers->answers[i].text);
