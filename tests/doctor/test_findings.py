@@ -54,6 +54,10 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     ),
     "variant-numbers": (GOOD + "one(2)\tI\n", 1, GOOD + "f(2)\tI\n" + MANY),
     "enclosed-targets": (GOOD + "four\t/IV/\nfive\t/V/\n", 2, GOOD + "four\t/IV/V/\n"),
+    "placeholders": (
+        MANY + "".join(f"no {n}\tNaN\n" for n in range(5)), 5,
+        "".join(f"word {n}\t{('None', 'A', 'B')[n % 3]}\n" for n in range(60)) + "no 1\tNaN\n" * 9,
+    ),
     "alternatives": (MANY + "word 60\tWORT 60, WART 60\n" * 2, 2, MANY + "word, 60\tWORT, 60\nword 61\tA, B.\n"),
     "byte-order-mark-at-start": ("\ufeff" + GOOD, 1, GOOD),
     "byte-order-mark-inside": (GOOD + "\ufefffour\t4\n", 1, "\ufeff" + GOOD),

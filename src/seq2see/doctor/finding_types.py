@@ -204,6 +204,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "Targets are enclosed in marks, which would be generated, too.",
         "remove them",
     ),
+    "placeholders": FindingType(
+        "warning",
+        "pairs",
+        "A usual placeholder is the target of many different sources, and would be learned as their answer.",
+        "if it stands for a missing answer, leave these pairs out",
+    ),
     "alternatives": FindingType(
         "warning",
         "pairs",

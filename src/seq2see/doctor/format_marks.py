@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.cells import MOST_LABELS
 from seq2see.data.table import VARIANT_NUMBER
 
 _NUM_EXAMPLES = 3
@@ -40,6 +41,14 @@ SEPARATORS = {",": re.compile(r",(?:\s|$)"), ";": re.compile(r";(?:\s|$)"), "/":
 """What may separate the answers in one target."""
 _SPLITS = {",": " *, *", ";": " *; *", "/": " +[/] +", "|": " *[|] *", "~": " +~ +"}
 """The same for awk."""
+PLACEHOLDERS = {
+    "-", "--", "---", "–", "—", "_", "?", "??", "???", "…", "...", "*", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NAME?",
+    "#REF!", "#VALUE!", "NaN", "nan", "NULL", "null", "<NULL>", "<null>", "None", "<none>", "UNK", "<UNK>", "<unk>",
+    "[UNK]", "TODO", "TBD", "FIXME",
+}  # fmt: skip
+"""What stands for a missing answer where programs and people write tables."""
+_LEAST_SOURCES, _MOST_COUNTED = 5, 10_000
+"""Different sources of a target from which on it is a placeholder, and up to which they are counted."""
 _WITHOUT_COMMENTS = "grep -vE '^(#+ |;;;|// |<!--)'"
 """A TAB after # or // is the end of a source."""
 
@@ -98,6 +107,11 @@ class FormatMarks:
         self.structured: Counter[str] = Counter()
         """Targets that are a list, an object or the like, by what encloses them."""
         self.separated = {each: _Separated() for each in SEPARATORS}
+        self.placeholders: dict[str, _Counted] = {}
+        self.sources_of: dict[str, set[str]] = {}
+        """Of each placeholder, some of the sources whose target it is."""
+        self.answers: set[str] = set()
+        """Some of the other targets, enough to tell them from labels."""
 
     def add(self, sources: Sequence[str], targets: Sequence[str], lines: npt.NDArray[np.int32]) -> None:
         """Add the pairs in these lines."""
@@ -133,9 +147,20 @@ class FormatMarks:
                             self.structured[sign] += 1
                         else:
                             counted.add(line, source, target)
+        self._add_placeholders(rows)
         for separator, pattern in SEPARATORS.items():
             if separator in joined_targets:
                 self._add_separated(separator, pattern, rows)
+
+    def _add_placeholders(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        for line, source, target in rows:
+            if target in PLACEHOLDERS:
+                self.placeholders.setdefault(target, _Counted()).add(line, source, target)
+                sources = self.sources_of.setdefault(target, set())
+                if len(sources) < _MOST_COUNTED:
+                    sources.add(source)
+            elif len(self.answers) <= MOST_LABELS:
+                self.answers.add(target)
 
     def _add_quoted(self, rows: Sequence[tuple[int, str, str]]) -> None:
         for line, source, target in rows:
@@ -181,6 +206,8 @@ class FormatMarks:
                 start, end = (f"[{each}]" if each not in "[]" else f"\\{each}" for each in (sign[0], sign[1]))
                 program = _awk(f'$2 ~ /^{start}.*{end}$/ {{sub(/^{start}/, "", $2); sub(/{end}$/, "", $2)}} 1')
                 yield _mark("enclosed-targets", counted, program, f"{sign[0]}…{sign[1]}")
+        if mark := self._placeholders():
+            yield mark
         for separator in self.separated:
             if self._has_alternatives(separator):
                 program = _awk(
@@ -188,6 +215,22 @@ class FormatMarks:
                     'for (i = 1; i <= n; i++) if (part[i] != "") print $1, part[i]}'
                 )
                 yield _mark("alternatives", self.separated[separator].found, program, f"separated by {separator}")
+
+    def _placeholders(self) -> Mark | None:
+        """The placeholders that stand for several sources, unless the other targets are labels, of which each does."""
+        found = {each: len(sources) for each, sources in self.sources_of.items() if len(sources) >= _LEAST_SOURCES}
+        num_others = self.num - sum(counted.count for counted in self.placeholders.values())
+        are_labels = self.answers and len(self.answers) <= MOST_LABELS and len(self.answers) ** 2 < num_others
+        if not found or are_labels:
+            return None
+        shown = [
+            f"{each!r} for {num:,} different sources{' or more' if num == _MOST_COUNTED else ''}"
+            for each, num in sorted(found.items(), key=lambda item: -item[1])
+        ]
+        examples = sorted(example for each in found for example in self.placeholders[each].examples)[:_NUM_EXAMPLES]
+        tests = " && ".join(f'$2 != "{each}"' for each in found)
+        count = sum(self.placeholders[each].count for each in found)
+        return Mark("placeholders", count, ", ".join(shown), tuple(examples), _awk(tests))
 
     def _has_alternatives(self, separator: str) -> bool:
         """Whether the parts are as long as other targets, and as each other, though the sources are not longer."""
