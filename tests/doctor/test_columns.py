@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,21 @@ def test_pictures_of_formulas(seq2see_data: Path) -> None:
     report = check(seq2see_data / "crohme2014" / "train.tsv")
     assert report.sets[0].source.unit == "picture"
     assert not report.find("file-names")
+
+
+def test_a_column_that_tells_homographs_apart_is_named(tmp_path: Path) -> None:
+    lines = ["id\tword\tnote\tpos\tpron"]
+    for at in range(40):
+        lines.append(f"{at}\tword{at // 2}\tn{at // 2 % 3}\t{('NOUN', 'VERB')[at % 2]}\tw {at}")
+    (path := tmp_path / "words.tsv").write_text("\n".join([*lines, ""]))
+    table = TableOptions(source=("word",), target="pron")
+    found = check(path, table=table).find("contradictions")
+    assert found and found.count == 20
+    assert found.remedy.startswith(
+        "read column pos, too, which tells 20 of them apart: --source word,pos --target pron;"
+    )
+    assert not check(path, table=replace(table, source=("word", "pos"))).find("contradictions")
+    # A number that each line has would tell any lines apart.
+    path.write_text("\n".join(line.replace("VERB", "NOUN") for line in [*lines, ""]))
+    found = check(path, table=table).find("contradictions")
+    assert found and found.remedy.startswith("check some; if they are intended")

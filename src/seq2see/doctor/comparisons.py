@@ -7,8 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.options import TableOptions, flags_of
+from seq2see.data.table import TableFormat
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
+from seq2see.doctor.rows import Faults, PairSource
+from seq2see.text.fields import FIELD_BREAK
 
 _NUM_EXAMPLES = 3
 _FAR = 6.0
@@ -17,6 +21,9 @@ _MIN_DEVIATION = 0.25
 """If nearly all lengths are equal, an outlier still differs by at least a factor of 4.5."""
 _SMOOTHING = 5
 """Characters added to both sides of a ratio, since between short texts any ratio is usual."""
+_INTENDED = "check some; if they are intended, evaluate with all targets of a source as references"
+_MOST_COLUMNS, _USES = 8, 5
+"""Columns that are tried, and the pairs with the same value of one, on average, at least."""
 _MIN_PAIRS = 20
 """Minimum number of pairs to tell what is usual."""
 
@@ -44,7 +51,35 @@ def repeated(statistics: PairStatistics) -> Iterator[RawFinding]:
             rows += [(int(row), "") for row in both]
         num_pairs = int(counts[several].sum())
         detail = f"{_share(len(several), len(sources))}, with {num_pairs:,} different targets"
-        yield RawFinding("contradictions", statistics, len(several), detail, rows)
+        telling = _column_that_tells(statistics.files, len(several))
+        remedy = f"{telling}; otherwise {_INTENDED}" if telling else _INTENDED
+        yield RawFinding("contradictions", statistics, len(several), detail, rows, remedy=remedy)
+
+
+def _column_that_tells(files: PairSource, num_contradictions: int) -> str:
+    """How to read a column that is left out, and tells most sources with several targets apart; empty if none does.
+
+    Not one with hardly any value twice, such as a number: it would tell any lines apart.
+    """
+    if not isinstance(files.format, TableFormat):
+        return ""
+    chosen = TableOptions(**files.format.chosen())  # type: ignore[arg-type]
+    called = chosen.names or [str(at + 1) for at in range(files.format.layout.num_columns)]
+    for at in files.format.unused[:_MOST_COLUMNS]:
+        own = TableOptions(source=(*chosen.source, called[at]), target=chosen.target)
+        wider = PairSource(files.paths, own.over(files.table))
+        targets: dict[int, int] = {}
+        values, contradictory, num = set[str](), set[int](), 0
+        for block in wider.blocks(Faults()):
+            num += len(block.sources)
+            values.update(source.rpartition(FIELD_BREAK)[2] for source in block.sources)
+            for source, target in zip(map(hash, block.sources), map(hash, block.targets), strict=True):
+                if targets.setdefault(source, target) != target:
+                    contradictory.add(source)
+        if _USES * len(values) <= num and 2 * len(contradictory) <= num_contradictions:
+            apart = num_contradictions - len(contradictory)
+            return f"read column {called[at]}, too, which tells {apart:,} of them apart: {' '.join(flags_of(own))}"
+    return ""
 
 
 def leaked(earlier: PairStatistics, later: PairStatistics) -> Iterator[RawFinding]:

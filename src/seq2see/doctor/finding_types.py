@@ -287,7 +287,7 @@ FINDING_TYPES: dict[str, FindingType] = {
         "sources",
         "The same source has several targets, of which a model predicts one. Several translations or"
         " pronunciations are legitimate, errors are not.",
-        "check some; if they are intended, evaluate with all targets of a source as references",
+        "",
     ),
     "unseen-symbols": FindingType(
         "warning",
