@@ -15,6 +15,7 @@ from seq2see.data import Pair
 from seq2see.errors import ConfigError
 from seq2see.inference.glossary import Glossary
 from seq2see.inference.lexicon import Lexicon
+from seq2see.inference.loading import load
 
 
 @pytest.fixture
@@ -34,6 +35,14 @@ def test_known_texts_are_looked_up_and_the_others_are_computed_in_order(
     said = capsys.readouterr()
     assert said.out.splitlines() == [cab, "one", acb, "three"]
     assert f"looked up in {lexicon}: 2 of 4 texts" in said.err
+
+
+def test_white_space_at_the_ends_is_no_difference(tiny_run: Path) -> None:
+    model = load(tiny_run, device="cpu")
+    lexicon = Lexicon([Pair("abc ", "one"), Pair("abc", "two")], model)
+    for text in ("abc", " abc", "abc  "):
+        found = lexicon.answer(text, 2)
+        assert found is not None and [each.text for each in found.all] == ["one", "two"]
 
 
 def test_every_format_says_what_was_looked_up(

@@ -79,6 +79,26 @@ def test_an_unknown_letter_beside_known_ones_of_its_case_is_a_symbol() -> None:
     assert lines_of(["σ"], codec, Seen())[0].startswith("trained on upper case")
 
 
+def test_an_unknown_letter_of_a_case_that_training_had_is_a_symbol() -> None:
+    codec = Codec.build(make_tokenizer("characters"), ["3 May 2007", "June v 12", "Dec"])
+    (line,) = lines_of(["ay V"], codec, Seen())
+    assert line == "symbols that were not in the training data (number of texts with each: 'V' in 1; first: text 1)"
+    few = Codec.build(make_tokenizer("characters"), ["abcdefghijklmnopqrstuvwxyz A"])
+    assert lines_of(["may V"], few, Seen())[0].startswith("trained on lower case")
+
+
+def test_white_space_at_the_ends_is_said_where_training_had_no_blank() -> None:
+    codec = Codec.build(make_tokenizer("characters"), ["ciao", "mare\tN"])
+    assert lines_of(["ciao", "ciao ", " mare\tN ", "ciao\tN"], codec, Seen()) == [
+        "white space at the ends, which training had none of, is in 2 of 4 texts (first: text 2): remove it (in "
+        "texts: sed 's/^[[:space:]]*//; s/[[:space:]]*$//' FILE; in pairs: seq2see check FILE --fix -o COPY)"
+    ]
+    (_, line) = lines_of(["ciao! "], codec, Seen())
+    assert line == "symbols that were not in the training data (number of texts with each: '!' in 1; first: text 1)"
+    with_blanks = Codec.build(make_tokenizer("characters"), ["ciao mare"])
+    assert lines_of(["ciao "], with_blanks, Seen()) == []
+
+
 def test_only_the_field_in_another_case_counts() -> None:
     pairs = [Pair("ab\tV;PST", "x"), Pair("ba\tV;PRS", "x")]
     options = TextOptions(("characters", "tags"), "characters")

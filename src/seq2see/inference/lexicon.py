@@ -16,20 +16,24 @@ from seq2see.inference.pair_files import require_fields
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.requests import Request
 from seq2see.inference.results import EMPTY, Prediction
+from seq2see.text.fields import without_white_space_around
 
 Answered = Iterator[tuple[str, Prediction]]
 
 
 class Lexicon:
-    """The answers to known texts, in the normal form in which the model reads them; several of one text in order."""
+    """The answers to known texts, several of one text in order.
+
+    Texts are compared in the normal form in which the model reads them, without white space at the ends.
+    """
 
     def __init__(self, pairs: Sequence[Pair], model: Predictor) -> None:
         if model.source_codec is None:
             raise ConfigError("has no effect on a language model", where="--lexicon", fix="leave it out")
-        self._normalize = model.source_codec.normalize
+        self._codec = model.source_codec
         self._answers: dict[str, dict[str, None]] = {}
         for pair in pairs:
-            self._answers.setdefault(self._normalize(pair.source), {})[pair.target or ""] = None
+            self._answers.setdefault(self._key(pair.source), {})[pair.target or ""] = None
 
     @classmethod
     def of_file(cls, path: Path, model: Predictor) -> Lexicon:
@@ -50,9 +54,12 @@ class Lexicon:
         require_fields(model, found, str(path))
         return lexicon
 
+    def _key(self, text: str) -> str:
+        return without_white_space_around(self._codec.normalize(text))
+
     def answer(self, text: str, n_best: int) -> Prediction | None:
         """What the lexicon has for a text, at most `n_best` answers; None for an unknown text."""
-        texts = list(self._answers.get(self._normalize(text), ()))[:n_best]
+        texts = list(self._answers.get(self._key(text), ()))[:n_best]
         if not texts:
             return None
         first, *others = (replace(EMPTY, text=each, looked_up=True) for each in texts)

@@ -13,12 +13,14 @@ import numpy as np
 
 from seq2see.console import shown_counts
 from seq2see.text import FIELD_BREAK, UNK, Codec, Fields
-from seq2see.text.fields import fields_of
+from seq2see.text.fields import fields_of, without_white_space_around
 
 MOSTLY = 0.5
 """Share of a text's symbols that are unknown from which its answer means little."""
 OTHER_CASE = 0.25
 """A text is in the wrong case if at most this share of its unknown symbols stays unknown in the other one."""
+FEW_OF_A_CASE = 0.2
+"""Training has few letters of a case if they are less than this share of the letters of a script."""
 MUCH_LONGER = 2
 """A text is noted if it is longer than this many times the longest in training: a little longer is usual."""
 
@@ -69,6 +71,11 @@ class Seen:
 def _are_numbers(values: object) -> TypeGuard[list[int]]:
     """Whether this is a list of whole numbers."""
     return isinstance(values, list) and all(type(value) is int for value in values)
+
+
+def script_of(letter: str) -> str:
+    """The script of a letter, as its name begins: LATIN, GREEK."""
+    return unicodedata.name(letter, "").partition(" ")[0]
 
 
 @dataclass
@@ -132,13 +139,18 @@ class InputNotes:
 
     def _add_unknown(self, text: str, place: str) -> None:
         unknown = self.seen.unknown(text, self.codec)
+        if (inner := without_white_space_around(text)) != text:
+            unknown_inside = self.seen.unknown(inner, self.codec)
+            if len(unknown_inside) < len(unknown):
+                self._note("around", place)
+                text, unknown = inner, unknown_inside
         if not unknown:
             return
         for case in ("upper", "lower"):
             other = self._in_case(case, text)
             # In "σ is small" other letters of that case are known: it is the symbol that is unknown.
             has_known = not set(text) - set(other) <= set("".join(unknown))
-            if other == text or has_known:
+            if other == text or has_known or self._has_both_cases(unknown, case):
                 continue
             if len(self.seen.unknown(other, self.codec)) <= OTHER_CASE * len(unknown):
                 self._note(case, place)
@@ -149,6 +161,24 @@ class InputNotes:
         all_symbols = tokenizer.split(text) if self.seen.tokens is None else tokenizer.symbols(text)
         if len(unknown) >= MOSTLY * len(all_symbols):
             self._note("mostly", place)
+
+    def _has_both_cases(self, unknown: Sequence[str], case: str) -> bool:
+        """Whether these are letters not in this case of scripts of which training had many letters in either case.
+
+        Then they are unknown letters, and not letters of a case that training had none of.
+        """
+        change = str.upper if case == "upper" else str.lower
+        changing = [symbol for symbol in unknown if change(symbol) != symbol]
+        if any(len(symbol) > 1 for symbol in changing):
+            return False
+        known = self.codec.vocabulary.tokens if self.seen.tokens is None else self.seen.tokens
+        letters = [token for token in known if len(token) == 1 and token.upper() != token.lower()]
+        for script in {script_of(symbol) for symbol in changing}:
+            of_script = [letter for letter in letters if script_of(letter) == script]
+            num_other = sum(change(letter) != letter for letter in of_script)
+            if num_other < FEW_OF_A_CASE * len(of_script) or not num_other:
+                return False
+        return True
 
     def _in_case(self, case: str, text: str) -> str:
         """The text in upper or lower case; of several fields only those with unknown symbols: tags may be known."""
@@ -173,6 +203,11 @@ class InputNotes:
             for case, other in (("upper", "lower"), ("lower", "upper"))
             if case in found
         ]
+        if "around" in found:
+            lines.append(
+                f"white space at the ends, which training had none of, is in {found['around']}: remove it (in "
+                "texts: sed 's/^[[:space:]]*//; s/[[:space:]]*$//' FILE; in pairs: seq2see check FILE --fix -o COPY)"
+            )
         if "cut" in found:
             lines.append(f"cut to {self.codec.truncate:,} tokens, as in training (text.truncate): {found['cut']}")
         if "long" in found:

@@ -159,6 +159,11 @@ def fields_of(text: str) -> list[str]:
     return text.split(FIELD_BREAK)
 
 
+def without_white_space_around(text: str) -> str:
+    """The text without white space at the ends of its fields."""
+    return FIELD_BREAK.join(map(str.strip, text.split(FIELD_BREAK)))
+
+
 def num_fields(texts: Iterable[str]) -> int:
     """The number of fields that all of these texts have; 1 if it differs."""
     number = 0
