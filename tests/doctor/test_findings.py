@@ -74,6 +74,9 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     "doubled-blanks": (GOOD + "fo  ur\t4\n", 1, GOOD + "fo u r\t4\n"),
     "not-nfc": (GOOD + "cafe\u0301\t4\n", 1, GOOD + "café\t4\n"),
     "mixed-script-words": (GOOD + "P\u0430ris\tС’est\nМоскв\u0061\t5\n", 3, GOOD + "Paris Москва\tθ i β\n3D-Ъ\tμm"),
+    "look-alikes": (
+        GOOD + "a\tˈaː ɡ\nb\tˈaː ɡ\nc\t'a: g\nd\t'a: g\n", 6, GOOD + "'a: g\tˈaː ɡ\n" * 2 + "b\tˈaː\nb\t:\n",
+    ),
     "duplicates": (GOOD + "two\t2\ntwo\t2\ncafé\tx\ncafe\u0301\tx\n", 3, GOOD + "two\t22\n2\ttwo\n"),
     "contradictions": (GOOD + "two\tII\nthree\tIII\n", 2, GOOD + "deux\t2\ntwo\t2\n"),
     "digits": (GOOD + "four\t٣٤\n", 2, GOOD + "٣\t3\n"),

@@ -37,6 +37,10 @@ FILES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "commas.tsv": (joined("\t") + "steen\ts t e n, s t eː n\n", [*PAIRS, ("steen", "s t e n"), ("steen", "s t eː n")]),
     "bars.tsv": (joined("\t") + "steen\ts t e n | s t eː n\n", [*PAIRS, ("steen", "s t e n"), ("steen", "s t eː n")]),
     "slash.tsv": (joined("\t") + "steen\ts t e n / s t eː n\n", [*PAIRS, ("steen", "s t e n"), ("steen", "s t eː n")]),
+    "look-alikes.tsv": (
+        joined("\t") + "a'g:\tˈaː ɡ\nb'g:\t'aː ɡ\n" + "c\tˈa: ɡ\nd\t'a: g\ne\tɡ ˈeː g\n",
+        [*PAIRS, ("a'g:", "ˈaː ɡ"), ("b'g:", "ˈaː ɡ"), ("c", "ˈaː ɡ"), ("d", "ˈaː ɡ"), ("e", "ɡ ˈeː ɡ")],
+    ),
     "gaps.tsv": (joined("\t") + "".join(f"wort {n}\t{('-', '<UNK>')[n % 2]}\n" for n in range(12)), PAIRS),
     "mac.tsv": (joined("\t").replace("\n", "\r"), PAIRS),
 }  # fmt: skip

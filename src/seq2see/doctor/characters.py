@@ -93,6 +93,8 @@ MIXED_WORD = re.compile(
 )
 """Two adjacent letters of different scripts, one of them a look-alike, possibly with an apostrophe between them."""
 
+PHONETIC = {"\u02c8": "'", "\u02d0": ":", "ɡ": "g", "ɛ": "ε", "ɣ": "γ", "ɸ": "φ", "ɑ": "α", "ə": "ǝ", "ʃ": "∫"}
+"""Phonetic symbols, and the characters that are typed in place of them."""
 QUOTES = {"straight": "'\"", "curly": "‘’‚‛“”„‟", "primes": "′″", "accents": "`´"}
 HYPHENS = {
     "hyphen-minus U+002D": "-",

@@ -81,6 +81,7 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
         findings += comparisons.copies(each)
         findings += comparisons.out_of_proportion(each)
         findings += symbols.inconsistent_variants(each)
+        findings += symbols.look_alikes(each)
         findings += symbols.mixed_scripts(each)
         findings += columns.of_files(each, [sizes.unit for sizes in sides_of[number]])
         findings += columns.unreadable(each, [sizes.unit for sizes in sides_of[number]])

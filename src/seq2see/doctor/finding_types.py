@@ -276,6 +276,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "Words with a look-alike letter from another script: equal words become different.",
         "write each word in one script",
     ),
+    "look-alikes": FindingType(
+        "warning",
+        "characters",
+        "Phonetic symbols beside characters that look like them: equal sounds become different.",
+        "write each sound in one way, such as with the phonetic symbols",
+    ),
     "duplicates": FindingType(
         "warning",
         "pairs",

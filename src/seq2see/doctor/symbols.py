@@ -12,6 +12,7 @@ from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.printable import quoted
 from seq2see.text.choice import are_unspaced
 from seq2see.text.fields import VALUE_UNITS
 from seq2see.text.tokenizers import TAG_SEPARATOR
@@ -19,6 +20,8 @@ from seq2see.text.tokenizers import TAG_SEPARATOR
 _NUM_EXAMPLES = 3
 _RARE_COUNT = 2
 _NUM_NAMED = 8
+_LEAST_LOOK_ALIKES = 2
+"""Occurrences of each of two characters that look alike: a single one is an error, or something else."""
 
 
 def faults(statistics: PairStatistics) -> Iterator[RawFinding]:
@@ -136,6 +139,38 @@ def inconsistent_variants(statistics: PairStatistics) -> Iterator[RawFinding]:
         wide = [character for character in characters.WIDE if character in counts]
         twins = [characters.NARROW[characters.WIDE.index(character)] for character in wide]
         yield from _variants("full-width", statistics, side, counts, {"full-width": wide, "ordinary": twins})
+
+
+def look_alikes(statistics: PairStatistics) -> Iterator[RawFinding]:
+    """Phonetic symbols beside characters that look like them; one finding per side."""
+    for side in statistics.sides:
+        counts = side.characters()
+        both = {
+            symbol: other
+            for symbol, other in characters.PHONETIC.items()
+            if min(counts.get(symbol, 0), counts.get(other, 0)) >= _LEAST_LOOK_ALIKES
+        }
+        if not both:
+            continue
+        shown = [
+            f"{counts[each]:,} {characters.named(each)}, and {counts[other]:,} {characters.named(other)}"
+            for each, other in both.items()
+        ]
+        firsts = sorted(side.first[other] + (other,) for other in both.values())
+        examples = [
+            Example(statistics.files.origin(line), text, f"{side.name}: {characters.named(other)}")
+            for line, text, other in firsts
+        ]
+        column = 2 if side is statistics.target else 1
+        changes = "; ".join(f'gsub(/{other}/, "{symbol}", ${column})' for symbol, other in both.items())
+        yield RawFinding(
+            "look-alikes",
+            statistics,
+            sum(counts[other] for other in both.values()),
+            f"{side.name}: {'; '.join(shown)}",
+            examples=examples[:_NUM_EXAMPLES],
+            program=f"awk -F'\\t' -v OFS='\\t' {quoted(f'{{{changes}}} 1')}",
+        )
 
 
 def _variants(
