@@ -19,9 +19,18 @@ from seq2see.data.cells import (
     is_constant,
 )
 from seq2see.data.digits import whole_number
-from seq2see.data.header import BESIDE, usual_columns
+from seq2see.data.header import BESIDE, IDENTIFIERS, is_header, is_usual_name, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format, same_column
-from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
+from seq2see.data.layout import (
+    CSV_DELIMITERS,
+    TAB,
+    Layout,
+    delimiter_called,
+    delimiter_name,
+    is_of_blanks,
+    layout_of,
+    records,
+)
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
 from seq2see.data.probabilities import PROBABILITIES
@@ -97,6 +106,8 @@ def format_of(
     several columns could be meant, with the options that choose some.
     """
     has_source = columns == "pairs"
+    if not has_source:
+        options = of_one_column(options, where)
     if is_json(Path(where)) or (options.delimiter is None and is_json_text(head)):
         found = json_format(
             head, options.source, options.target, extra, where=where, has_source=has_source, has_target=has_target
@@ -104,7 +115,7 @@ def format_of(
         return replace(found, kind=JSON_EXTENSIONS.get(extension(Path(where)), "JSON"))
     is_asked = bool(options.source or options.target is not None)
     if not has_source and not is_asked and not extra and not options.given().keys() - {"encoding", "names"}:
-        return TextFormat()
+        return _table_of_texts(head, options, where) or TextFormat()
     wanted = (*options.source, *([options.target] if options.target and has_target else []), *extra)
     layout = _layout(head, options, where, wanted, needs_two=has_source and not is_asked and not extra)
     if options.delimiter is not None and layout.num_columns == 1 and has_source and has_target:
@@ -127,7 +138,7 @@ def format_of(
         if target in source:
             raise same_column(str(options.target), where)
     elif not has_source:
-        source, target = (), 0
+        source, target = (), 0 if extra else _text_column(layout, names, rows, where)
     elif extra and layout.delimiter == TAB and not names:
         source, target = (0,), 1
     elif not has_target and layout.num_columns == 1:
@@ -170,7 +181,8 @@ def _layout(
     if layout is None and options.delimiter is not None:
         wanted = delimiter_called(options.delimiter)
         raise UnknownColumnError(f"no line has the delimiter {wanted!r}", where=where, fix="give another --delimiter")
-    if layout is None and wanted and not needs_two and (single := _single_column(head, options, wanted, where)):
+    may_be_single = layout is None or (options.delimiter is None and is_of_blanks(delimiter_name(layout.delimiter)))
+    if may_be_single and wanted and not needs_two and (single := _single_column(head, options, wanted, where)):
         return single
     if layout is None:
         num = max((line.count("\t") + 1 for line in head), default=1)
@@ -366,16 +378,95 @@ def _both_named(name: str, names: Sequence[str]) -> str:
     return f"columns {listed(places)} are {'both' if len(places) == 2 else 'all'} named {name!r}"
 
 
-def _several(
-    layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, texts: Sequence[int]
-) -> ChoiceError:
-    """The error for columns that could be paired in several ways, which suggests some of those that are `texts`."""
+def of_one_column(options: TableOptions, where: str) -> TableOptions:
+    """The options for a model without sources: whichever side is named is the column of its texts.
+
+    DataError for several columns.
+    """
+    asked = list(dict.fromkeys([*options.source, *([] if options.target is None else [options.target])]))
+    if len(asked) > 1:
+        what = f"a language model reads one column, found {listed(asked)}"
+        raise DataError(what, where=where, fix=f"name one: --target {quoted(asked[0])}")
+    return replace(options, source=(), target=asked[0] if asked else None)
+
+
+def _table_of_texts(head: Sequence[str], options: TableOptions, where: str) -> TableFormat | None:
+    """The column of texts in a table, which is CSV by its extension or has TABs; None for lines of text."""
+    is_csv = extension(Path(where)) == ".csv"
+    layout = layout_of(head, options, is_sure=is_csv)
+    if layout is None or layout.delimiter not in (CSV_DELIMITERS if is_csv else (TAB,)):
+        layout = _single_column_of_csv(head, options) if is_csv else None
+    if layout is None:
+        return None
+    rows = _rows(head, layout)
+    if not layout.header and options.header == "auto" and len(rows) > 1 and is_header(rows[0], rows[1:]):
+        layout, rows = layout._replace(header=tuple(rows[0])), rows[1:]  # also of two columns that TAB divides
+    names = _names(layout, options)
+    target = _text_column(layout, names, rows, where)
+    unused = tuple(at for at in range(layout.num_columns) if at != target)
+    return TableFormat(layout, (), target, names=names, unused=unused)
+
+
+def _single_column_of_csv(head: Sequence[str], options: TableOptions) -> Layout | None:
+    """The layout of CSV with a single column; None if a line has more, and if each line is what is in its cell."""
+    layout = layout_of(head, replace(options, delimiter="comma"))
+    lines = [line for line in head if line.strip()]
+    if layout is None or layout.num_columns != 1 or len(lines) < 2:
+        return None
+    if layout.is_quoted:
+        found = [cells for _, _, cells in records(lines, layout.delimiter, layout.is_comment)]
+        if any(len(cells) != 1 for cells in found if isinstance(cells, list)):
+            return None
+    elif any(layout.delimiter in line for line in lines):
+        return None
+    is_name_above_quoted = len(lines[0].split()) == 1 and all(map(str.startswith, lines, ["", *'"' * len(lines[1:])]))
+    if not layout.header and (is_usual_name(lines[0]) or (is_name_above_quoted and not lines[0].startswith('"'))):
+        layout = layout._replace(header=(lines[0].strip(),))
+    return layout if layout.is_quoted or layout.header else None
+
+
+def _text_column(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> int:
+    """The only column that has texts, or that is called so. ChoiceError where there are several."""
+    lower = [name.casefold() for name in names]
+    for name in ("target", "text"):
+        if lower.count(name) == 1:
+            return lower.index(name)
+    cells = [[row[at] for row in rows] for at in range(layout.num_columns)]
+    texts = [
+        at
+        for at, column in enumerate(cells)
+        if any(map(str.strip, column))
+        and not (are_numbers(column) or is_constant(column) or lower[at : at + 1] in ([each] for each in IDENTIFIERS))
+    ]
+    if layout.num_columns == 1 or len(texts) == 1:
+        return texts[0] if texts else 0
+    likely = next((at for at in texts if not are_labels(cells[at])), 0)
+    are_names, columns = _shown_columns(layout, names, rows)
+    what = f"has {layout.describe()}; which has the texts?"
+    fix = (
+        f"choose by {'name' if are_names else 'number'}: --target {quoted(names[likely]) if are_names else likely + 1}"
+    )
+    if extension(Path(where)) == ".csv":
+        fix += "; if each line is a text, give the file the ending .txt"
+    raise ChoiceError("\n".join([what, *columns]), where=where, fix=fix)
+
+
+def _shown_columns(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:
+    """Whether all columns can be chosen by their names, and a line for each with its first cell."""
     are_names = bool(names) and all(name and "," not in name and names.count(name) == 1 for name in names)
     columns = []
     for at in range(layout.num_columns):
         called = names[at] if are_names else f"{at + 1} ({names[at]})" if names and names[at] else str(at + 1)
         sample = rows[0][at] if rows else ""
         columns.append(f"  {called}: {sample[:_MAX_SHOWN]}")
+    return are_names, columns
+
+
+def _several(
+    layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, texts: Sequence[int]
+) -> ChoiceError:
+    """The error for columns that could be paired in several ways, which suggests some of those that are `texts`."""
+    are_names, columns = _shown_columns(layout, names, rows)
     labels = [at for at in texts if are_labels([row[at] for row in rows])]
     plain = [at for at in texts if at not in labels]
     numbers = [at for at in range(layout.num_columns) if rows and are_numbers([row[at] for row in rows])]

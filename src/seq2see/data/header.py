@@ -81,6 +81,11 @@ def has_usual_names(cells: Sequence[str]) -> bool:
     return sum(name in _KNOWN for name in names) > 1 and len(set(names)) == len(names)
 
 
+def is_usual_name(cell: str) -> bool:
+    """Whether this is what a column is usually called."""
+    return cell.strip().strip("#\"'").strip().casefold() in _KNOWN
+
+
 def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether these cells are the names of the columns of `rows`, and not a row like these.
 

@@ -60,7 +60,7 @@ class JsonFormat:
     unused: tuple[str, ...] = ()
     """Other keys, which are left out."""
     likely: tuple[Path, ...] = field(default=(), compare=False)
-    """Texts that may be source and target, to be named where those that are read are missing; two or none."""
+    """Texts that may be source and target, or the text alone, to be named where those that are read are missing."""
     kind: str = "JSON"
     """What the file is called from which the lines were made."""
 
@@ -103,7 +103,8 @@ class JsonFormat:
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
         said = f"{self.kind}; {', '.join(sides)}"
         if self.unused:
-            said += f"; left out: {listed(self.unused)}{other_columns(has_target=self.target is not None)}"
+            choice = other_columns(has_source=bool(self.source), has_target=self.target is not None)
+            said += f"; left out: {listed(self.unused)}{choice}"
         return said
 
     def chosen(self) -> dict[str, object]:
@@ -154,9 +155,15 @@ def json_format(
         if has_target and goal in paths:
             raise same_column(path_name(goal), where)
         unused = _others(values, (*paths, goal, *own))
-        return JsonFormat(paths, goal if has_target else None, own, True, unused, _likely_pair(values, counts))
+        likely = _likely_pair(values, counts) if has_source else _likely_texts(values, counts)[:1]
+        return JsonFormat(paths, goal if has_target else None, own, True, unused, likely)
     if not has_source:
-        return JsonFormat((), ("target",), own)
+        if any(counts[key,] > _MIN_SHARE * len(values) for key in ("target", "text")):
+            return JsonFormat((), ("target",), own)
+        texts = _likely_texts(values, counts)
+        if len(texts) == 1:
+            return JsonFormat((), texts[0], own, False, _others(values, (*texts, *own)))
+        return JsonFormat((), ("target",), own, likely=texts[:1])
     if not has_target:
         named = _by_last_key(counts)
         first = next((named[name] for name, _ in USUAL if name in named), ("source",))
@@ -236,17 +243,34 @@ def _likely_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[Path, ..
     for value in values[:1]:
         if turns := _first_turns(value):
             return turns
-    usual = [each for each, count in counts.items() if count > _MIN_SHARE * len(values)]
-    texts = [each for each in usual if not (each and each[-1] in IDENTIFIERS)]
-    cells = {each: [str(found) for value in values if (found := _at(value, each)) is not None] for each in texts}
-    others = [each for each in texts if are_numbers(cells[each]) or is_constant(cells[each])]
-    labels = [each for each in texts if each not in others and are_labels(cells[each])]
-    best = [each for each in texts if each not in (*labels, *others)]
-    chosen = list(dict.fromkeys([*best, *labels, *others]))[:2]
+    texts = _texts(values, counts)
+    labels = [each for each, cells in texts.items() if are_labels(cells) and not _are_no_texts(cells)]
+    best = _likely_texts(values, counts)
+    chosen = list(dict.fromkeys([*best, *labels, *texts]))[:2]
     if len(chosen) < 2:
         return ()
     is_of_labels = chosen[0] in best and chosen[1] in labels
-    return tuple(chosen if is_of_labels else sorted(chosen, key=texts.index))
+    return tuple(chosen if is_of_labels else sorted(chosen, key=list(texts).index))
+
+
+def _likely_texts(values: Sequence[Any], counts: Counter[Path]) -> tuple[Path, ...]:
+    """Where most values have a text that is no label."""
+    texts = _texts(values, counts)
+    return tuple(each for each, cells in texts.items() if not (_are_no_texts(cells) or are_labels(cells)))
+
+
+def _are_no_texts(cells: Sequence[str]) -> bool:
+    return are_numbers(cells) or is_constant(cells)
+
+
+def _texts(values: Sequence[Any], counts: Counter[Path]) -> dict[Path, list[str]]:
+    """The texts that most values have, without identifiers, by their paths."""
+    usual = [each for each, count in counts.items() if count > _MIN_SHARE * len(values)]
+    return {
+        each: [str(found) for value in values if (found := _at(value, each)) is not None]
+        for each in usual
+        if not (each and each[-1] in IDENTIFIERS)
+    }
 
 
 def _first_turns(value: Any, before: Path = ()) -> tuple[Path, ...]:
@@ -349,7 +373,8 @@ def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = ()) ->
     if not has_key:
         keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
         names = [quoted(path_name(each)) for each in likely]
-        others = f"choose others: --source {names[0]} --target {names[1]}" if names else ""
+        others = f"choose others: --source {names[0]} --target {names[1]}" if len(names) > 1 else ""
+        others = f"choose another: --target {names[0]}" if len(names) == 1 else others
         fix = f"add the key {name!r}, or remove the line"
         raise LineError(line, f"the key {name!r} is missing; found {keys}", fix, "json", others)
     text = _at(value, path)

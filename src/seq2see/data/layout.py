@@ -104,8 +104,9 @@ class Layout(NamedTuple):
         elif self.is_conllu:
             words = "CoNLL-U"
         else:
-            words = f"{self.num_columns} columns separated by {_NAMES.get(self.delimiter, self.delimiter)}"
-            words = "1 column" if self.num_columns == 1 else words
+            words = "1 column"
+            if self.num_columns > 1:
+                words = f"{self.num_columns} columns separated by {_NAMES.get(self.delimiter, self.delimiter)}"
         words += ", in quotation marks" if self.is_quoted else ""
         words += ", with a header" if self.header else ""
         return words + (f", with comments ({' '.join(self.comments)})" if self.comments else "")

@@ -136,9 +136,10 @@ def text_of(line: Line) -> str:
     return text
 
 
-def other_columns(*, has_target: bool) -> str:
+def other_columns(*, has_source: bool, has_target: bool) -> str:
     """How other columns are chosen, for the end of a message about those that are read."""
-    return f" (choose others with --source{' and --target' if has_target else ''})"
+    options = [*(["--source"] if has_source else []), *(["--target"] if has_target else [])]
+    return f" (choose {'others' if has_source else 'another'} with {' and '.join(options)})"
 
 
 def wrong_number(wanted: object, cells: Sequence[str], names: Sequence[str]) -> str:
@@ -175,11 +176,11 @@ def two_columns(text: str, line: Line, names: Sequence[str] = ()) -> tuple[str, 
     raise LineError(line, wrong_number(2, found, names), fix, "columns")
 
 
-def single_column(text: str, line: Line) -> str:
-    """The text of a line that has one column. Raises LineError for several."""
+def single_column(text: str, line: Line, side: str) -> str:
+    """The text of a line that has one column, the source or the target. Raises LineError for several."""
     if "\t" in text:
         what = f"expected 1 column, found {text.count(chr(9)) + 1} separated by TAB"
-        raise LineError(line, what, "keep only one column, or choose one with --source", "columns")
+        raise LineError(line, what, f"keep only one column, or choose one with --{side}", "columns")
     return text
 
 

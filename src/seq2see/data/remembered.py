@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2see.data.cells import are_tags
-from seq2see.data.choosing import TABLE_EXTENSIONS, extension, format_of
+from seq2see.data.choosing import TABLE_EXTENSIONS, extension, format_of, of_one_column
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import CSV_DELIMITERS, TAB, delimiter_called, has_delimiter, is_of_blanks, layout_of
 from seq2see.data.lines import Columns
@@ -43,6 +43,8 @@ def format_like(
     be read. UnknownColumnError, with the likely ones, for a header without those that are known. If the other one
     `has_tags` as the last column of its source, and this one where its target would be, they are found out, too.
     """
+    if columns == "target":
+        options, known = of_one_column(options, where), of_one_column(known, where)
     known = without_other_layout(known, head, where)
     if not known.given():
         return format_of(head, options, where, columns=columns, extra=extra)
@@ -92,7 +94,7 @@ def _anew(
         if strict:
             raise
         return None
-    return found if num_fields(found) == max(1, len(known.source)) else None
+    return found if max(1, num_fields(found)) == max(1, len(known.source)) else None
 
 
 def renamed(

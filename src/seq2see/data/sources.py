@@ -127,6 +127,8 @@ def source_format(
 def _source_format(
     head: Sequence[str], name: str, table: TableOptions, known: TableOptions, extra: Sequence[str]
 ) -> Format:
+    if known.target is not None and not known.source:  # of a language model, which goes on with beginnings of texts
+        known = replace(known, source=(known.target,), target=None)
     merged = table.over(known)
     is_asked = bool(table.given().keys() - {"encoding", "target"} or extra)
     if is_json(Path(name)):

@@ -252,7 +252,8 @@ class TableFormat:
             parts.append(f"left out: {listed(map(self.called, self.unused))}")
         said = "; ".join(parts)
         is_choice = bool(self.unused or self.reason)
-        return f"{said}{other_columns(has_target=self.target is not None)}" if is_choice else said
+        choice = other_columns(has_source=bool(self.source), has_target=self.target is not None)
+        return f"{said}{choice}" if is_choice else said
 
     def _named(self, columns: Sequence[int], side: str) -> str:
         """Such as `lemma and features as source`."""

@@ -30,7 +30,7 @@ class TextFormat:
         """The rows one by one; a LineError for a line that is none."""
         for line in lines:
             try:
-                text = single_column(text_of(line), line)
+                text = single_column(text_of(line), line, "source" if self.is_source else "target")
                 yield line, Row(text, "") if self.is_source else Row("", require_text(text, "text", line))
             except LineError as error:
                 yield line, error
