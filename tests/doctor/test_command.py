@@ -110,6 +110,13 @@ def test_columns_and_units_are_those_of_the_recipe(seq2see_check: Command) -> No
     assert named["sets"][0]["target"]["unit"] == "symbols"
 
 
+def test_one_unit_of_a_recipe_for_several_columns_is_said_to_read_one_text(seq2see_check: Command) -> None:
+    Path("homographs.tsv").write_text("".join(f"word{at}\t{'NV'[at % 2]}\tf o r m {at}\n" for at in range(60)))
+    columns = ("--source", "1,2", "--target", "3")
+    ran = seq2see_check("homographs.tsv", *columns, "--recipe", "pronunciation")
+    assert ran.out.count("reads the source columns as one text") == 2
+
+
 def test_symbols_without_blanks_are_an_error_for_a_recipe_that_wants_symbols(seq2see_check: Command) -> None:
     Path("ipa.tsv").write_text("".join(f"word{at}\tform{at}\n" for at in range(60)))
     ran = seq2see_check("ipa.tsv", "--recipe", "pronunciation")

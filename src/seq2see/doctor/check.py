@@ -135,7 +135,9 @@ def with_units_of(recipe: Recipe, sides: Sequence[SideSizes]) -> list[SideSizes]
         what = f"has units for {len(units)} source columns, found {num_columns}"
         fix = "choose the columns, such as --source 1,2, or another recipe"
         raise ConfigError(what, where=f"--recipe {recipe.name}", fix=fix)
-    given = zip(sides, (*units, text.target), (*["text.source"] * num_columns, "text.target"), strict=True)
+    is_one_text = num_columns > 1 and not isinstance(text.source, tuple)
+    reason = "text.source, one unit, reads the source columns as one text" if is_one_text else "text.source"
+    given = zip(sides, (*units, text.target), (*[reason] * num_columns, "text.target"), strict=True)
     return [side if unit is None else replace(side, unit=unit, reason=key) for side, unit, key in given]
 
 
