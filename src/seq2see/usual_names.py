@@ -32,6 +32,11 @@ USUAL_OPTIONS = {
     "force": "overwrite overwrite_output_dir",
     "resume": "resume_from_checkpoint continue",
     "set": "override",
+    "delimiter": "sep separator field_separator",
+    "source": "columns cols source_column src_column",
+    "target": "columns cols target_column tgt_column",
+    "also_source": "also monolingual",
+    "also_target": "also monolingual",
 }
 """By our name: what Hugging Face, fairseq, OpenNMT, Eole and JoeyNMT call the same."""
 

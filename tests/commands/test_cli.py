@@ -519,6 +519,9 @@ MISTAKES: dict[str, Mistake] = {
     "flag of another toolkit": (["train", "PAIRS", "--arch", "plain"], ["it is called --model here"]),
     "folder of another toolkit": (["train", "PAIRS", "--save-dir", "r"], ["it is called --out here"]),
     "data of another toolkit": (["train", "--train-file", "PAIRS"], ["without an option", "seq2see train pairs.tsv"]),
+    "separator of another tool": (["train", "PAIRS", "--sep", ","], ["it is called --delimiter here"]),
+    "columns of another tool": (["train", "PAIRS", "--columns", "1,2"], ["--source … --target …"]),
+    "either of two": (["train", "PAIRS", "--also", "PAIRS"], ["--also-source or --also-target"]),
     "beam of another toolkit": (["predict", "RUN", "a", "--num-beams", "5"], ["it is called --beam here"]),
     "training setting where nothing is trained": (
         ["predict", "RUN", "a", "--epochs", "5"],

@@ -35,6 +35,10 @@ SWAPPED = {
     "compare RUN plain --data words.txt --test test.tsv": "seq2see evaluate RUN test.tsv",
     "compare RUN": "seq2see evaluate RUN test.tsv",
     "compare plain test.tsv": "seq2see compare plain --data test.tsv -o runs/compare",
+    "compare test.tsv --models plain,attention -o c": "seq2see compare plain attention --data test.tsv -o c",
+    "compare missing.csv --models plain -o c": "seq2see compare plain --data missing.csv -o c",
+    "compare --data test.tsv --models=plain -o c": "seq2see compare plain --data test.tsv -o c",
+    "compare --models plain attention --data test.tsv -o c": "seq2see compare plain attention --data test.tsv -o c",
     "compare test.tsv -o c": "seq2see compare plain attention --data test.tsv -o c",
 }
 """What is typed, and the command in the fix."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def test_many_invalid_lines_are_counted(run: Path) -> None:
     lines = list(problem_lines([read_history(run)]))
     assert len(lines) == 6
     assert lines[-1] == f"skipped 3 more lines of {run}"
+
+
+def test_one_of_several_runs_has_to_be_named(run: Path, tmp_path: Path) -> None:
+    for name in ("seed-1", "seed-2"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        shutil.copy(run / "metrics.jsonl", tmp_path / "runs" / name)
+    with pytest.raises(CheckpointError, match="holds 2 runs, and one is expected") as caught:
+        read_history(tmp_path / "runs")
+    read_history(Path(caught.value.fix.removeprefix("name one of them: ")))
 
 
 def test_a_missing_or_empty_log_is_an_error(tmp_path: Path) -> None:

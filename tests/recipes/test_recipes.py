@@ -18,6 +18,7 @@ from seq2see import cli
 from seq2see.config import Config, make_config, option
 from seq2see.errors import ConfigError
 from seq2see.recipes import RECIPES, new_project, recipe_values
+from seq2see.recipes.kinds import OTHER_NAMES
 from seq2see.recipes.made_up import MAKERS, made_up
 from seq2see.text.turns import TURN_BREAK
 
@@ -43,6 +44,11 @@ def test_an_unknown_recipe_is_told_with_the_nearest_and_a_file_is_read(tmp_path:
     assert "did you mean 'summary'?" in raised.value.fix
     (tmp_path / "own.toml").write_text("[model]\nwidth = 8\n")
     assert recipe_values(str(tmp_path / "own.toml")) == {"model": {"width": 8}}
+
+
+def test_other_names_are_understood() -> None:
+    assert recipe_values("g2p") == recipe_values("pronunciation")
+    assert set(OTHER_NAMES.values()) <= set(RECIPES) and not set(OTHER_NAMES) & set(RECIPES)
 
 
 def test_british_spelling_is_understood(tmp_path: Path) -> None:

@@ -136,8 +136,10 @@ def unknown_option(error: UnknownOptionError, verb: str, words: Sequence[str], h
     given = value or next((word for word in following(words, typed) if not word.startswith("-")), "")
     usual = [flag for flag in flags if flag.startswith("--") and is_called(plain(flag), plain(name))]
     near = did_you_mean(name, flags) if flags else ""
-    if usual:
-        fix = f"it is called {usual[0]} here"
+    if {"--source", "--target"} <= set(usual):
+        fix = "write them as --source … --target …"
+    elif usual:
+        fix = f"it is called {' or '.join(usual)} here"
     elif setting := as_setting(name, given, verb):
         fix = setting
     else:

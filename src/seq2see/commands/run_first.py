@@ -72,7 +72,9 @@ def option_of(verb: str, word: str) -> str:
 
 
 def require_architectures(arguments: Sequence[str], options: Sequence[str]) -> None:
-    """ConfigError for runs or files of pairs among what `compare` trains."""
+    """ConfigError for runs or files of pairs among what `compare` trains, or for architectures after an option."""
+    named, options = without_models(options)
+    arguments = [*named, *arguments]
     own = [word for word in arguments if word not in ARCHITECTURES and not word.endswith(".toml")]
     files = [word for word in own if os.path.isfile(word) and not is_model(word)]
     if runs := [word for word in own if is_model(word)]:
@@ -81,10 +83,26 @@ def require_architectures(arguments: Sequence[str], options: Sequence[str]) -> N
         finished = " ".join(map(quoted_path, (*runs, test)))
         what = "is a run, and compare trains architectures and recipes"
         raise ConfigError(what, where=runs[0], fix=f"finished runs are compared by: seq2see evaluate {finished}")
-    if files and "--data" not in options:
-        models = [word for word in arguments if word not in files] or ["plain", "attention"]
-        data = ["--data", *map(quoted_path, files)]
+    if (files and "--data" not in options) or named:
+        pairs = own if named else files  # beside named architectures even a mistyped name is one of pairs
+        models = [word for word in arguments if word not in pairs] or ["plain", "attention"]
+        data = ["--data", *map(quoted_path, pairs or ["pairs.tsv"])] if "--data" not in options else []
         place = [] if {"-o", "--out"} & set(options) else ["-o", "runs/compare"]
         line = " ".join(["seq2see compare", *map(quoted, models), *data, *map(quoted, options), *place])
+        if named:
+            raise ConfigError("unknown option --models", where="seq2see compare", fix=f"name the models first: {line}")
         what = "is a file, and stands where an architecture is expected"
         raise ConfigError(what, where=files[0], fix=f"name the pairs after --data: {line}")
+
+
+def without_models(options: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The architectures and recipes that are named after --models or --model, and the other options."""
+    place = next((at for at, word in enumerate(options) if word.partition("=")[0] in ("--models", "--model")), None)
+    if place is None:
+        return [], list(options)
+    value, after = options[place].partition("=")[2], list(options[place + 1 :])
+    values = [value] if value else list(takewhile(lambda word: not word.startswith("-"), after))
+    names = [name for each in values for name in each.split(",") if name]
+    if not names or not all(name in ARCHITECTURES or name.endswith(".toml") for name in names):
+        return [], list(options)
+    return names, [*options[:place], *(after if value else after[len(values) :])]

@@ -11,12 +11,12 @@ from cyclopts import Parameter, Token, convert
 from seq2see.commands.options import read_output
 from seq2see.console import say
 from seq2see.printable import quoted
-from seq2see.recipes.kinds import BRITISH, Kind
+from seq2see.recipes.kinds import OTHER_NAMES, Kind
 
 
 def read_kind(kind: Any, tokens: Sequence[Token]) -> Any:
     """The kind by its name, in British spelling, too."""
-    return convert(kind, [token.evolve(value=BRITISH.get(token.value, token.value)) for token in tokens])
+    return convert(kind, [token.evolve(value=OTHER_NAMES.get(token.value, token.value)) for token in tokens])
 
 
 def new(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 from seq2see.errors import CheckpointError
+from seq2see.inference.loading import members_of
 from seq2see.metrics import SCALES
 from seq2see.run.folder import METRICS
 from seq2see.storage.files import read_file
@@ -92,7 +93,10 @@ MAX_LOG_BYTES = 2**32
 
 def read_history(run: Path) -> History:
     """The history of the run in this folder. CheckpointError if its log can't be read or has no valid event."""
-    path = run / METRICS
+    path, members = run / METRICS, members_of(run)
+    if members != [run]:
+        what = f"holds {len(members)} runs, and one is expected"
+        raise CheckpointError(what, where=str(run), fix=f"name one of them: {members[0]}")
     with reported(path, "read", CheckpointError, also="name a run folder of seq2see train"):
         lines = read_file(path, MAX_LOG_BYTES).split(b"\n")
     history = History(str(run))

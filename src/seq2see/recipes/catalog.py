@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from seq2see.config import read_toml
 from seq2see.errors import ConfigError, did_you_mean
-from seq2see.recipes.kinds import BRITISH, Kind
+from seq2see.recipes.kinds import OTHER_NAMES, Kind
 
 RECIPES = {kind: Path(__file__).with_name(f"{kind}.toml") for kind in get_args(Kind)}
 """The file of each."""
@@ -15,7 +15,7 @@ RECIPES = {kind: Path(__file__).with_name(f"{kind}.toml") for kind in get_args(K
 
 def recipe_values(name: str, *, where: str = "--recipe") -> dict[str, Any]:
     """The tables of a recipe by its name, or of a file .toml. ConfigError for an unknown name."""
-    name = BRITISH.get(name, name)
+    name = OTHER_NAMES.get(name, name)
     if name in RECIPES:
         return read_toml(RECIPES[name])
     if not name.endswith(".toml"):

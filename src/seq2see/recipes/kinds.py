@@ -15,5 +15,17 @@ Kind = Literal[
 ]
 """A usual use of sequence-to-sequence models."""
 
-BRITISH = {"normalisation": "normalization"}
-"""Other spellings of their names."""
+OTHER_NAMES = {
+    "normalisation": "normalization",
+    "g2p": "pronunciation",
+    "grapheme-to-phoneme": "pronunciation",
+    "mt": "translation",
+    "nmt": "translation",
+    "summarization": "summary",
+    "summarisation": "summary",
+    "qa": "questions",
+    "dialogue": "chat",
+    "captioning": "captions",
+    "morphology": "inflection",
+}
+"""What the uses are called besides."""
