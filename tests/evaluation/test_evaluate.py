@@ -13,6 +13,7 @@ import seq2see
 from seq2see.data import TableOptions, read_pairs
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.evaluation import EvaluationOptions, as_json, evaluate, evaluate_runs, text_lines
+from seq2see.evaluation.format import note_lines
 from seq2see.evaluation.runs import config_of
 
 QUICK = EvaluationOptions(samples=100)
@@ -94,6 +95,16 @@ def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) 
     assert list(report.scores) == ["exact_match", "cer", "loss"]
     assert {part.by for part in report.slices} == {"source", "length"}
     assert report.num_known == 108
+
+
+def test_what_wer_is_of_phones_is_said(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+    pairs = [(f"{first}{second}", f"{first} {second} ə") for first in "abcdefgh" for second in "abcdefgh"]
+    settings = tiny_settings | {"training.max_updates": 1, "text.target": "symbols"}
+    model = seq2see.train(pairs, out=tmp_path / "r", settings=settings, device="cpu", quiet=True)
+    report = model.evaluate(pairs, samples=100, metrics=["wer", "per"])
+    assert report.scores["wer"].value == report.scores["per"].value
+    (note,) = note_lines([report])
+    assert note.startswith("note: WER: edits over the symbols") and note.endswith("is 1 - exact match")
 
 
 def test_one_word_answers_have_an_accuracy(tiny_settings: dict[str, Any], tmp_path: Path) -> None:

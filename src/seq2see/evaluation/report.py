@@ -137,6 +137,7 @@ def assess(
     *,
     metrics: Sequence[str] = (),
     titles: Mapping[str, str] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}),
     slices: Sequence[Slice] = (),
     overlap: Overlap = UNKNOWN_OVERLAP,
     missing: str = "",
@@ -145,7 +146,7 @@ def assess(
 ) -> EvaluationReport:
     """The named metrics and the loss, over all items and over each slice.
 
-    `titles` are what metrics are called for these targets, if not as usual.
+    `titles` are what metrics are called for these targets, if not as usual; `notes` say what a metric is for them.
     """
     if not items:
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
@@ -154,6 +155,8 @@ def assess(
     for name in measured.keys() & titles.keys():
         scale = replace(measured[name].scale, title=titles[name])
         measured[name] = replace(measured[name], scale=scale)
+    for name in measured.keys() & notes.keys():
+        measured[name] = replace(measured[name], note=notes[name])
     measured["loss"] = loss_of(items, outputs)
     scored = []
     for part in slices:

@@ -21,6 +21,11 @@ from seq2see.text import FIELD_BREAK, UNK, Codec, Fields
 
 FEW = 5
 """Targets of which all may be unknown by chance."""
+WER_OF_SYMBOLS = (
+    "edits over the symbols of the targets, as in a phone error rate; the word error rate of papers on pronunciation, the "
+    "share of wrong words, is 1 - exact match"
+)
+"""What WER is where each symbol is a word to it."""
 SHOWN = 8
 """Tokens that a message names."""
 
@@ -63,6 +68,7 @@ def evaluate(
         outputs_of(predictor, pairs, items, request),
         metrics=names,
         titles={"exact_match": "accuracy"} if are_single_words(predictor.target_codec.tokenizer.name, targets) else {},
+        notes={"wer": WER_OF_SYMBOLS} if predictor.target_codec.tokenizer.name == "symbols" else {},
         slices=slices,
         overlap=Overlap(sum(is_known), sum(was_dev), predictor.record.is_complete),
         missing=missing,
