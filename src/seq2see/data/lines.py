@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Literal, NamedTuple
 
 from seq2see.data.pairs import Pair
-from seq2see.data.probabilities import DECIMAL
 
 Columns = Literal["pairs", "target"]
 Fault = Literal[
@@ -168,6 +167,8 @@ def two_columns(text: str, line: Line, names: Sequence[str] = ()) -> tuple[str, 
     if len(found) == 1:
         fix = "separate source and target with a TAB"
         raise LineError(line, wrong_number(2, found, names), fix, "columns")
+    from seq2see.data.probabilities import DECIMAL  # only here: most answers need none of it
+
     fix, second = "keep only source and target", found[1].strip()
     if re.fullmatch(DECIMAL, second):
         fix += ", or leave out the probabilities of a pronouncing dictionary: --delimiter probabilities"
