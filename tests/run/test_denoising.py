@@ -168,6 +168,7 @@ def test_frozen_vectors_stay_frozen(
         ({"training.start_from": "RUN"}, "data.also_source", "fine-tuned"),
         ({"data.also_source": None}, "training.denoising_updates", "no effect without texts"),
         ({"data.also_source": "missing.txt"}, "missing.txt", "no such file"),
+        ({"data.also_source": "PAIRS"}, "pairs.tsv", "2 columns separated by TAB, and should have one source text"),
     ],
 )
 def test_what_conflicts_is_refused(
@@ -180,7 +181,8 @@ def test_what_conflicts_is_refused(
     tiny_settings: dict[str, Any],
     tmp_path: Path,
 ) -> None:
-    more = {key: str(tiny_run) if value == "RUN" else value for key, value in more.items()}
+    files = {"RUN": str(tiny_run), "PAIRS": str(tiny_pairs)}
+    more = {key: files.get(str(value), value) for key, value in more.items()}
     settings = given(tiny_settings, **{"data.also_source": str(texts)} | more)
     with pytest.raises(UserError, match=what) as caught:
         seq2see.train(tiny_pairs, out=tmp_path / "run", settings=settings, quiet=True)

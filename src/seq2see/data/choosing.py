@@ -65,7 +65,18 @@ _NUMBERED_SOURCE = re.compile(r"source\.\d+")
 
 
 class ChoiceError(DataError):
-    """Columns that could be paired in several ways."""
+    """Columns that could be paired in several ways, with those that are `likely`; none if there is no telling."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        likely: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.likely = likely
 
 
 def beginning(lines: Iterable[bytes]) -> list[str]:
@@ -335,7 +346,11 @@ def _chosen(
     """The columns of source and target, none of `others`, and why. ChoiceError where it isn't plain or possible."""
     if layout.is_conllu:
         fix = "choose columns: --source 2 --target 3 (word to lemma), --source 2,4 --target 3 (with its tag)"
-        raise ChoiceError("is CoNLL-U, whose columns can be paired in several ways", where=where, fix=fix)
+        what, likely = (
+            "is CoNLL-U, whose columns can be paired in several ways",
+            TableOptions(source=("2",), target="3"),
+        )
+        raise ChoiceError(what, where=where, fix=fix, likely=likely)
     if layout.num_columns < 2:
         raise ChoiceError("has only one column", where=where, fix="give another --delimiter")
     lower = [name.casefold().strip("#\"' ") for name in names]
@@ -483,4 +498,5 @@ def _several(
     is_source = likely[2] in labels or likely[1] in labels
     own, answer = ((first, third), second) if is_source else ((first, second), third)
     fix += f", or several as source: --source {','.join(own)} --target {answer}"
-    return ChoiceError("\n".join([what, *columns]), where=where, fix=fix)
+    chosen = TableOptions(source=(first,), target=second)
+    return ChoiceError("\n".join([what, *columns]), where=where, fix=fix, likely=chosen)

@@ -24,6 +24,7 @@ from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from
 from seq2see.data.remembered import has_tags
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.data.table import Format, TableFormat
+from seq2see.data.texts_alone import Side, texts_alone
 from seq2see.data.unreadable import kinds_in, kinds_of, readable, unreadable_line
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, DataError, UserError
@@ -76,7 +77,7 @@ class RunData:
 class Unpaired(NamedTuple):
     """Texts of one side without the other."""
 
-    side: str
+    side: Side
     texts: Sequence[str]
 
     def line(self) -> str:
@@ -106,16 +107,16 @@ def require_possible_unpaired(config: Config, *, has_source: bool) -> None:
 def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
     """The texts of data.also_source and data.also_target.
 
-    ConfigError for other options that they conflict with.
+    ConfigError for other options that they conflict with, and DataError for a file that has something else.
     """
     require_possible_unpaired(config, has_source=has_source)
-    found = []
-    for side in ("source", "target"):
-        if (path := getattr(config.data, f"also_{side}")) is not None:
-            table = TableOptions(encoding=config.data.encoding)
-            read = read_pairs([Path(path)], columns="target", skip_bad=config.data.skip_bad, table=table)
-            found.append(Unpaired(side, [pair.target for pair in read.pairs if pair.target]))
-    return found
+    data = config.data
+    files: tuple[tuple[Side, str | None], ...] = (("source", data.also_source), ("target", data.also_target))
+    return [
+        Unpaired(side, texts_alone(from_here(path), side, skip_bad=data.skip_bad, encoding=data.encoding))
+        for side, path in files
+        if path is not None
+    ]
 
 
 class NamedBalance(NamedTuple):
