@@ -237,3 +237,13 @@ def test_a_writer_that_waits_for_each_answer_gets_it(pipe: tuple[BinaryIO, Binar
         written.write(line)
         assert next(sources).source == source
     assert [error.where for error in refused] == ["<stdin>:2", "<stdin>:4"]
+
+
+@pytest.mark.parametrize("before", ["my house sleeps again today; ", "x\t", "x\ty\t", "a long text before it, " * 9])
+def test_encodings_are_shown_where_they_differ(before: str) -> None:
+    content = f"{before}mein Haus schläft wieder, und wieder, und wieder\n".encode("cp1252") * 3
+    found = candidates(content)
+    assert len(found) > 1
+    assert len({each.sample for each in found}) == len(found)
+    assert next(each.sample for each in found if each.name == "CP1252").count("schläft") == 1
+    assert all(len(each.sample) < 70 for each in found)

@@ -148,7 +148,10 @@ def candidates(content: bytes) -> list[Candidate]:
     texts = [text.splitlines() for text, _ in likely_first[:NUM_CANDIDATES]]
     # The line that tells most of them apart.
     best = max(range(min(map(len, texts), default=0)), key=lambda row: len({lines[row] for lines in texts}), default=0)
-    return [Candidate(name, shown(lines[best])) for (_, name), lines in zip(likely_first, texts, strict=False) if lines]
+    kept = [(name, lines[best]) for (_, name), lines in zip(likely_first, texts, strict=False) if lines]
+    letters = zip(*(line for _, line in kept), strict=False)
+    at = next((at for at, own in enumerate(letters) if len(set(own)) > 1 or not own[0].isascii()), None)
+    return [Candidate(name, shown(line, at)) for name, line in kept]
 
 
 def share_of_odd_letters(text: str) -> float:
@@ -196,7 +199,19 @@ def _is_text_so_far(content: bytes) -> bool:
     return is_plausible(text)
 
 
-def shown(line: str) -> str:
-    """The first two columns of a line, shortened, without invisible characters."""
-    cells = [cell if len(cell) <= _MAX_SHOWN else cell[: _MAX_SHOWN - 1] + "…" for cell in line.split("\t")[:2]]
+def shown(line: str, at: int | None = None) -> str:
+    """The first two columns of a line, shortened, without invisible characters; with `at`, the text around it.
+
+    Without it, a text is cut after its beginning.
+    """
+    cells = line.split("\t")
+    if at is not None:
+        column = line.count("\t", 0, at)
+        place = at - (line.rfind("\t", 0, at) + 1)
+        if column > 1:
+            cells, column = cells[column:], 0
+        if place >= _MAX_SHOWN - 1:
+            start = max(0, min(place - _MAX_SHOWN // 2, len(cells[column]) - _MAX_SHOWN + 1))
+            cells[column] = f"…{cells[column][start:]}"
+    cells = [cell if len(cell) <= _MAX_SHOWN else cell[: _MAX_SHOWN - 1] + "…" for cell in cells[:2]]
     return "".join(character for character in " → ".join(cells) if character.isprintable())
