@@ -7,6 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 import pytest
 
 import seq2see
@@ -165,12 +166,29 @@ def test_lists_will_do_for_tuples() -> None:
     assert as_pairs([["a", "b"]], has_source=True) == [Pair("a", "b", "pair 1")]
 
 
+@pytest.mark.parametrize("kind", [str, object])
+def test_rows_of_an_array_and_dicts_are_pairs(kind: type) -> None:
+    rows = [["a", "b"], ["c", "d"]]
+    expected = [Pair("a", "b", "pair 1"), Pair("c", "d", "pair 2")]
+    assert as_pairs(list(np.array(rows, dtype=kind)), has_source=True) == expected
+    assert as_pairs([{"source": one, "target": other} for one, other in rows], has_source=True) == expected
+    columns = [{"source": ["a", "V"], "target": "b"}]
+    assert as_pairs(columns, has_source=True) == [Pair("a\tV", "b", "pair 1")]
+    for wrong in ({"source": "a"}, np.array(["a", "b", "c"])):
+        with pytest.raises(DataError, match="is not a pair"):
+            as_pairs([wrong], has_source=True)
+
+
 def test_no_pairs_are_refused(tmp_path: Path) -> None:
     for nothing in ([], iter(())):
         with pytest.raises(DataError, match="no pairs"):
             seq2see.train(nothing, out=tmp_path / "r", quiet=True)
-    with pytest.raises(DataError, match="no pairs"):
+    with pytest.raises(DataError, match="no pairs") as caught:
         seq2see.train(PAIRS, dev=[], out=tmp_path / "r", quiet=True)
+    assert caught.value.where == "dev" and "leave it out" in caught.value.fix
+    with pytest.raises(DataError, match="is not a pair") as caught:
+        seq2see.train(PAIRS, dev=[("a",)], out=tmp_path / "r", quiet=True)
+    assert caught.value.where == "dev pair 1"
 
 
 def test_pairs_need_a_folder() -> None:

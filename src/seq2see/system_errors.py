@@ -133,7 +133,9 @@ def broken_link(path: Path) -> Path | None:
 def require_no_broken_link(folder: Path, kind: type[UserError]) -> None:
     """UserError if a folder can't be made because it, or a folder above it, is a symbolic link to nothing."""
     if (link := broken_link(folder)) is not None:
-        raise kind("is a broken symbolic link", where=str(link), fix="remove it, or choose another folder with --out")
+        raise kind(
+            "is a broken symbolic link", where=str(link), fix="remove it, or choose another folder (--out, out=…)"
+        )
 
 
 def is_endless(found: os.stat_result) -> bool:

@@ -22,8 +22,8 @@ from seq2see.text import FIELD_BREAK, UNK, Codec, Fields
 FEW = 5
 """Targets of which all may be unknown by chance."""
 WER_OF_SYMBOLS = (
-    "edits over the symbols of the targets, as in a phone error rate; the word error rate of papers on pronunciation, the "
-    "share of wrong words, is 1 - exact match"
+    "edits over the symbols of the targets, as in a phone error rate; the word error rate of papers on pronunciation, "
+    "the share of wrong words, is 1 - exact match"
 )
 """What WER is where each symbol is a word to it."""
 SHOWN = 8

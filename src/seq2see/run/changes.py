@@ -19,7 +19,9 @@ from seq2see.errors import CheckpointError, ConfigError
 
 BLOCK_PAIRS = 65_536
 """Pairs whose hashes are calculated at a time, which limits the memory."""
-FIX_PAIRS = "restore the data, start a new run (--out), or resume with these pairs (--allow-changes)"
+FIX_PAIRS = (
+    "restore the data, start a new run (--out, out=…), or resume with these pairs (--allow-changes, allow_changes=True)"
+)
 UNCHANGEABLE = {
     "model": "the weights would no longer fit",
     "text": "the vocabularies can't change",
@@ -154,11 +156,11 @@ def require_same_options(changes: Mapping[str, tuple[Any, Any]], *, allow: bool)
         before, now = changes[key]
         name = "" if len(refused) == 1 else f"{key} "
         parts.append(f"{name}is {now!r}, the run was started with {before!r}{affected_vocabulary(key)}")
-    fix = "resume with the options the run was started with, or start a new run with --out"
+    fix = "resume with the options the run was started with, or start a new run (--out, out=…)"
     if fixed:
         fix += f" ({'; '.join(dict.fromkeys(str(reasons[key]) for key in fixed))})"
     else:
-        fix += ", or resume with the new ones (--allow-changes)"
+        fix += ", or resume with the new ones (--allow-changes, allow_changes=True)"
     raise ConfigError("; ".join(parts), where=", ".join(refused), fix=fix)
 
 

@@ -96,7 +96,7 @@ def distill(
     for member in members:
         if is_within(member, out):
             what = f"is the folder of {member}, which would be replaced"
-            raise ConfigError(what, where=str(out), fix="choose another folder with --out")
+            raise ConfigError(what, where=str(out), fix="choose another folder (--out, out=…)")
     teacher = load(members, device=device)
     if teacher.source_codec is None:
         raise ConfigError("is a language model, which answers nothing", where=str(members[0]), fix="name other runs")
@@ -114,7 +114,7 @@ def distill(
     config = student_config(before, own, folder, settings)
     paths = [Path(name) for name in (*config.data.train, *config.data.dev)]
     if not force:
-        require_none(paths, "choose another --out, or replace it with --force")
+        require_none(paths, "choose another folder (--out, out=…), or replace it (--force, force=True)")
     say(f"{len(members)} {'model answers' if len(members) == 1 else 'models answer'} with a beam of {beam}")
     lessons = lessons_of(teacher, own, asked, beam)
     say(lessons.line())

@@ -96,7 +96,7 @@ def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tup
     assert config.training.start_from
     path = Path(config.training.start_from)
     if is_within(path, folder):
-        fix = "choose another folder with --out"
+        fix = "choose another folder (--out, out=…)"
         raise ConfigError(f"{path} is in the run folder and would be replaced", where=FROM_OPTION, fix=fix)
     saved = load_one(path)
     blueprint = saved.blueprint

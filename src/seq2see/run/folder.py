@@ -36,21 +36,24 @@ def require_free(folder: Path, *, force: bool) -> None:
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         why = f"{existing} is a file" if not existing.is_dir() else f"{existing} can't be written to"
-        raise ConfigError(f"can't be created: {why}", where=str(folder), fix="choose another folder with --out")
+        raise ConfigError(f"can't be created: {why}", where=str(folder), fix="choose another folder (--out, out=…)")
     if existing != folder or all(map(is_initial, folder.iterdir())):
         return
     if not is_run(folder):
-        raise ConfigError("exists and is not a seq2see run", where=str(folder), fix="choose another folder with --out")
+        raise ConfigError(
+            "exists and is not a seq2see run", where=str(folder), fix="choose another folder (--out, out=…)"
+        )
     if not force:
         raise ConfigError(
             "this run already exists",
             where=str(folder),
-            fix="resume it (--resume, resume=True), replace it (--force, force=True), or choose another folder (--out)",
+            fix="resume it (--resume, resume=True), replace it (--force, force=True), "
+            "or choose another folder (--out, out=…)",
         )
     others = [*other_entries(folder / MODEL, MODEL_FILES), *other_checkpoint_entries(folder / CHECKPOINTS)]
     if others:
         what = f"holds something that is no part of the run: {others[0].relative_to(folder)}"
-        fix = "move it out of the folders that --force replaces, or choose another folder with --out"
+        fix = "move it out of the folders that --force replaces, or choose another folder (--out, out=…)"
         raise ConfigError(what, where=str(folder), fix=fix)
 
 

@@ -69,7 +69,7 @@ def train_seeds(
     runs = [of_seed(config, folder, seed) for seed in range(first, first + number)]
     if is_run(folder):
         what = "is itself a run, and with --seeds it becomes a folder of several"
-        raise ConfigError(what, where=str(folder), fix="choose another folder with --out")
+        raise ConfigError(what, where=str(folder), fix="choose another folder (--out, out=…)")
     if not is_resumed and data is None and not config.training.start_from:
         data = read_request(*runs[0], pairs, dev_pairs, force=force)
     for _, place in runs:
