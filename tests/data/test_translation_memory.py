@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import seq2see
-from seq2see.data import read_pairs
+from seq2see.data import iterate_rows, read_pairs
 from seq2see.data.files import open_content
 from seq2see.data.options import TableOptions
+from seq2see.doctor import check
 
 UNITS = [("the dog & co", "der Hund", "le chien"), ("a cat", "eine Katze", ""), ("two foxes", "zwei Füchse", "renards")]
 
@@ -93,6 +94,51 @@ def test_entities_do_not_fill_the_memory(tmp_path: Path) -> None:
     )
     with pytest.raises(seq2see.DataError, match="damaged"):
         read_pairs([path])
+
+
+def units(*texts: tuple[str, str | None]) -> str:
+    """XLIFF of these sources and targets."""
+    made = "".join(
+        f"<trans-unit><source>{one}</source>{'' if other is None else f'<target>{other}</target>'}</trans-unit>"
+        for one, other in texts
+    )
+    return f'<?xml version="1.0"?>\n<xliff><file><body>{made}</body></file></xliff>'
+
+
+def test_units_without_a_translation_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "page.xlf"
+    path.write_text(units(("a dog", "ein Hund"), ("a cat", None), ("a fox", " "), ("a cow", "eine Kuh")))
+    found = read_pairs([path])
+    assert [tuple(pair) for pair in found.pairs] == [
+        ("a dog", "ein Hund", f"{path}:1"),
+        ("a cow", "eine Kuh", f"{path}:4"),
+    ]
+    assert found.skipped == 0
+    assert found.format is not None
+    assert found.format.describe().endswith("; 2 units without a translation left out")
+    assert found.format.chosen() == {}
+    assert not [finding for finding in check(path).findings if finding.severity == "error"]
+    with open_content(path) as opened:
+        texts = [row.source for row in iterate_rows(opened.stream, str(path))]
+    assert texts == ["a dog", "a cat", "a fox", "a cow"], "they are there to be translated"
+
+
+def test_a_memory_of_three_languages_has_units_without_one(tmp_path: Path) -> None:
+    path = tmp_path / "memory.tmx"
+    path.write_text(tmx(), encoding="utf-8")
+    options = TableOptions(source=("de-DE",), target="fr")
+    assert len(read_pairs([path], table=options).pairs) == sum(bool(french) for _, _, french in UNITS)
+    with pytest.raises(seq2see.DataError, match="the key 'source' is missing"):
+        read_pairs([path])
+
+
+def test_a_file_without_any_translation_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "page.xlf"
+    path.write_text(units(("a dog", None), ("a cat", "")))
+    with pytest.raises(seq2see.DataError, match="no unit has a source and a target") as error:
+        read_pairs([path])
+    [finding] = check(path).findings
+    assert (finding.detail, finding.remedy) == (error.value.what, error.value.fix)
 
 
 def test_a_memory_is_called_by_its_name(tmp_path: Path) -> None:

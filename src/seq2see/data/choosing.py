@@ -123,7 +123,7 @@ def format_of(
         found = json_format(
             head, options.source, options.target, extra, where=where, has_source=has_source, has_target=has_target
         )
-        return replace(found, kind=JSON_EXTENSIONS.get(extension(Path(where)), "JSON"))
+        return found.of_kind(JSON_EXTENSIONS.get(extension(Path(where)), "JSON"), head)
     is_asked = bool(options.source or options.target is not None)
     if not has_source and not is_asked and not extra and not options.given().keys() - {"encoding", "names"}:
         return _table_of_texts(head, options, where) or TextFormat()

@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seq2see.data.cells import are_labels, are_numbers, is_constant
@@ -63,6 +63,22 @@ class JsonFormat:
     """Texts that may be source and target, or the text alone, to be named where those that are read are missing."""
     kind: str = "JSON"
     """What the file is called from which the lines were made."""
+    num_untranslated: int = field(default=0, compare=False)
+    """Of the units of a translation memory that the format was told from, those that lack a side."""
+
+    def of_kind(self, kind: str, head: Sequence[str]) -> JsonFormat:
+        """The same format of lines that were made from such a file, and begin so."""
+        made = replace(self, kind=kind)
+        return replace(made, num_untranslated=sum(made.is_untranslated(parsed(line)) for line in head))
+
+    def is_untranslated(self, value: Any) -> bool:
+        """Whether this is a unit of a translation memory without a source or without a target, as many are."""
+        if not self.source or self.target is None:
+            return False
+        if self.kind != "XLIFF" and (self.kind != "TMX" or self.source == (("source",),)):  # languages not told yet
+            return False
+        sides = (_at(value, path) for path in (*self.source, self.target))
+        return not all(isinstance(each, str) and each.strip() for each in sides)
 
     def rows(self, content: bytes, *, is_start: bool) -> Rows | None:
         """None: each line is parsed on its own."""
@@ -72,13 +88,14 @@ class JsonFormat:
         """The rows one by one; a LineError for a line that is none."""
         for line in lines:
             try:
-                yield line, self.row(line)
+                value = _value_in(line)
+                if not self.is_untranslated(value):
+                    yield line, self.row(value, line)
             except LineError as error:
                 yield line, error
 
-    def row(self, line: Line) -> Row:
-        """The row in one line. Raises LineError."""
-        value = _value_in(line)
+    def row(self, value: Any, line: Line) -> Row:
+        """The row in the value of a line. Raises LineError."""
         source, goal = self.source, self.target
         if not (source and goal) and isinstance(value, dict) and "text" in value:  # texts alone, usually called so
             source = tuple(("text",) if path == ("source",) and "source" not in value else path for path in source)
@@ -97,7 +114,7 @@ class JsonFormat:
     def describe(self) -> str:
         """What is read, in one line; empty for source and target alone."""
         is_usual = self.source in ((), (("source",),)) and self.target in (None, ("target",))
-        if is_usual and not self.extra:
+        if is_usual and not (self.extra or self.num_untranslated):
             return ""
         sides = [f"{listed(map(path_name, self.source))} as source"] if self.source else []
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
@@ -105,11 +122,13 @@ class JsonFormat:
         if self.unused:
             choice = other_columns(has_source=bool(self.source), has_target=self.target is not None)
             said += f"; left out: {listed(self.unused)}{choice}"
+        if num := self.num_untranslated:
+            said += f"; {num:,} unit{'s' if num > 1 else ''} without a translation left out"
         return said
 
     def chosen(self) -> dict[str, object]:
         """The options that read the same keys of another file."""
-        if not self.describe():
+        if not replace(self, num_untranslated=0).describe():
             return {}
         found: dict[str, object] = {"source": tuple(map(path_name, self.source))}
         return found if self.target is None else {**found, "target": path_name(self.target)}

@@ -21,6 +21,7 @@ from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginni
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
 from seq2see.data.joining import joining_command
+from seq2see.data.json_table import JsonFormat
 from seq2see.data.lines import (
     UTF8_MARK,
     Columns,
@@ -135,7 +136,7 @@ def read_pairs(
         rows, problems, num_bad = _by_records(chosen, list(lines_of(io.BytesIO(whole), str(path))), is_start=True)
     num_lines = len(rows.sources) + num_bad
     if not rows.sources and not problems:
-        raise no_lines(path)
+        raise no_lines(path, chosen)
     if not rows.sources or (num_bad and not skip_bad):
         lines = content.split(b"\n")
         is_plain = isinstance(chosen, TableFormat) and chosen.is_two_columns
@@ -148,8 +149,10 @@ def read_pairs(
     return PairFile(pairs, num_bad, tuple(problems), _num_not_normalized(pairs), labels, others, chosen)
 
 
-def no_lines(path: Path) -> DataError:
-    """The error for a table without rows."""
+def no_lines(path: Path, chosen: Format | None) -> DataError:
+    """The error for a file without rows, of which this is the format."""
+    if isinstance(chosen, JsonFormat):
+        return DataError("no unit has a source and a target", where=str(path), fix="name a file with translations")
     return DataError("there are no lines after the header", where=str(path), fix="add the pairs")
 
 

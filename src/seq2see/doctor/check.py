@@ -120,10 +120,10 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
 
 def _without_lines(statistics: PairStatistics) -> RawFinding:
     """The finding of files without a valid line, in the words of training where they have no line at all."""
-    if statistics.faults.unusable:
+    if statistics.faults.unusable or statistics.faults.of_whole_files():
         remedy = next(iter(statistics.faults.if_all.values()), "correct the lines")
         return RawFinding("nothing-usable", statistics, 1, remedy=remedy)
-    error = no_lines(statistics.files.paths[0])
+    error = no_lines(statistics.files.paths[0], statistics.files.format)
     return RawFinding("nothing-usable", statistics, 1, error.what, remedy=error.fix)
 
 
