@@ -12,7 +12,7 @@ import pytest
 
 from seq2see.data import Pair, TableOptions, iterate_rows, read_pairs
 from seq2see.data.given import as_pairs
-from seq2see.data.options import known_columns, known_from
+from seq2see.data.options import columns_read, known_columns, known_from
 from seq2see.data.remembered import has_tags
 from seq2see.errors import ConfigError, DataError
 
@@ -422,6 +422,23 @@ def test_a_text_that_is_called_as_the_column_is_said(name: str) -> None:
 def test_a_name_in_a_list_may_have_a_comma(given: list[str]) -> None:
     assert TableOptions(source=given).source == ("word, English", "tags")  # type: ignore[arg-type]
     assert TableOptions(source="word, tags,").source == ("word", "tags")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("asked", ["word, English,tags", "word,English , tags", ["word, English", "tags"]])
+def test_a_name_with_a_comma_is_one_name_where_a_column_has_it(asked: str | list[str], tmp_path: Path) -> None:
+    table = TableOptions(source=asked, target="form")  # type: ignore[arg-type]
+    content = '"word, English",tags,form\nsee,PST,saw\nsee,PRS,sees\n'
+    pairs = [("see\tPST", "saw"), ("see\tPRS", "sees")]
+    assert read(tmp_path, content, table=table) == pairs
+    found = read_pairs([tmp_path / "table.csv"], table=table).format
+    assert found is not None
+    known = known_from(known_columns(TableOptions(**columns_read(found.chosen(), table))))
+    assert known.source == ("word, English", "tags")
+    assert read(tmp_path, content.replace(",PRS", ",V"), known=known) == [pairs[0], ("see\tV", "sees")]
+    assert read(tmp_path, content.partition("\n")[2], known=known) == pairs
+    rows = [dict(zip(("word, English", "tags", "form"), row.split(","), strict=True)) for row in content.split()[2:]]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    assert read(tmp_path, lines, name="table.jsonl", table=table) == pairs
 
 
 def test_a_column_without_a_name_keeps_its_place(tmp_path: Path) -> None:

@@ -100,5 +100,9 @@ def test_the_column_is_found_again_and_its_texts_can_be_gone_on_with(tmp_path: P
         assert read(tmp_path, content, name, known=known) == TEXTS
         rows = iterate_rows(io.BytesIO(content.encode()), name, known=known)
         assert [row.source for row in rows] == TEXTS
+    read(tmp_path, "text\n" + QUOTED, "texts.csv")
+    single = read_pairs([tmp_path / "texts.csv"], columns="target").format
+    assert single is not None
+    assert single.describe() == "1 column, in quotation marks, with a header; text as target"
     lines = "text\n" + "".join(f"tree {n}\n" for n in range(9))  # divided by blanks, too
     assert read(tmp_path, lines, "b.csv", known=known)[0] == "tree 0"

@@ -28,7 +28,7 @@ from seq2see.data.diagnosis import diagnosis_of_file
 from seq2see.data.groups import SAMPLED, draw_of, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some, truncated_lines
 from seq2see.data.lines import Columns
-from seq2see.data.options import TableOptions, table_options
+from seq2see.data.options import TableOptions, columns_read, table_options
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, faults_of, file_of
 from seq2see.data.remembered import has_tags
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev
@@ -56,7 +56,7 @@ class Preparation:
         self.say = say_to(console)
         self.dev: list[Pair] = []
         chosen = cut[0].format
-        self.chosen: dict[str, Any] = {} if chosen is None else {**chosen.chosen(), **config.data.given()}
+        self.chosen: dict[str, Any] = {} if chosen is None else columns_read(chosen.chosen(), config.data)
         """The options of the columns that are read."""
         self.codecs: Codecs
 

@@ -32,7 +32,7 @@ from seq2see.data.layout import (
     records,
 )
 from seq2see.data.lines import Columns
-from seq2see.data.options import TableOptions
+from seq2see.data.options import TableOptions, whole_names
 from seq2see.data.probabilities import PROBABILITIES
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
@@ -134,6 +134,7 @@ def format_of(
     names = _names(layout, options)
     if not is_asked and not extra and layout.num_columns == 2 and has_source and not names:
         return TableFormat(layout) if has_target else TableFormat(layout, (0,), None)
+    options = replace(options, source=whole_names(options.source, names or options.names))
     rows = _rows(head, layout)
     finder = _Finder(layout, names, options, rows, where, has_target=has_target)
     reason = ""
@@ -291,7 +292,8 @@ class _Finder:
             return self.options.source.index(name)
         num, num_here = len(self.options.names), self.layout.num_columns
         found = f"{num_here} columns, and no header that names them" if num_here > 1 else "one column without a name"
-        what = f"has {found}; known are {num} columns: {', '.join(self.options.names)}"
+        are_known = f"known are {num} columns" if num > 1 else "known is one column"
+        what = f"has {found}; {are_known}: {', '.join(self.options.names)}"
         raise UnknownColumnError(what, where=self.where, fix=self._numbers(max(1, len(self.options.source))))
 
     def _numbers(self, num_source: int) -> str:

@@ -15,6 +15,7 @@ from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, IDENTIFIERS, USUAL, usual_columns
 from seq2see.data.json_container import BEFORE, is_series, parsed, parsed_beginning
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of
+from seq2see.data.options import whole_names
 from seq2see.data.table import Row, Rows
 from seq2see.errors import DataError, did_you_mean
 from seq2see.printable import listed, quoted
@@ -159,6 +160,7 @@ def json_format(
         raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=did_you_mean(name, names), names=names)
 
     own = tuple(map(find, extra))
+    source = whole_names(source, map(path_name, counts))
     if has_source and has_target and _are_places((*source, *([target] if target is not None else [])), values):
         # Numbers are those of the columns of a table, as in a recipe: here the keys have usual names.
         usual = _paths_of_pair(values, counts)

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from seq2see.data.header import has_usual_names, is_header
-from seq2see.data.options import TableOptions
+from seq2see.data.options import TableOptions, whole_names
 from seq2see.data.probabilities import PROBABILITIES, has_probabilities, split_entry
 
 TAB = "\t"
@@ -259,7 +259,7 @@ def _header(
         return first if options.header == "yes" else ()
     names = [name for name in wanted if not name.isdecimal()]
     cells = [cell.strip() for cell in first]
-    if names and have_names(cells, names):
+    if names and have_names(cells, whole_names(names, cells)):
         return cells
     if options.names and tuple(cells) == options.names:
         return cells

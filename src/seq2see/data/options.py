@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
@@ -92,6 +93,25 @@ def columns_in(given: Any, *, keep_empty: bool = False) -> Any:
     if not isinstance(given, list | tuple):
         return given
     return tuple(str(each) if isinstance(each, int) and not isinstance(each, bool) else each for each in given)
+
+
+def whole_names(asked: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
+    """The columns asked for, where the parts of a name that has commas itself are that name again."""
+    parts_of = {name: columns_in(name) for name in names if "," in name}
+    found, at = list[str](), 0
+    while at < len(asked):
+        whole = next(
+            (name for name, parts in parts_of.items() if parts and tuple(asked[at:][: len(parts)]) == parts), None
+        )
+        found.append(asked[at] if whole is None else whole)
+        at += 1 if whole is None else len(parts_of[whole])
+    return tuple(found)
+
+
+def columns_read(found: Mapping[str, Any], options: TableOptions) -> dict[str, Any]:
+    """The options that read the same columns again: those that were found out, and those given."""
+    read = {**found, **options.given()}
+    return {**read, "source": whole_names(read["source"], read.get("names", ()))} if "source" in read else read
 
 
 def table_options(options: TableOptions) -> TableOptions:

@@ -20,7 +20,7 @@ from seq2see.data.files import require_no_pipe
 from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
 from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
-from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
+from seq2see.data.options import DataOptions, TableOptions, columns_read, flags_of, known_from, table_options
 from seq2see.data.remembered import has_tags
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.data.table import Format, TableFormat
@@ -185,7 +185,7 @@ def read_data(
             if said := found.format.describe():
                 notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")
             if name == "train":
-                chosen = {**found.format.chosen(), **config.data.given()}
+                chosen = columns_read(found.format.chosen(), config.data)
                 if table.names and chosen["names"] == found.format.chosen().get("names"):
                     # A run stores the columns under the header of its training file; dev may have other names.
                     wanted = replace(table, source=(), target=None, names=())
