@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,18 @@ from rich.console import Console
 
 import seq2see
 from seq2see.benchmark import bench_run
-from seq2see.config import make_config
-from seq2see.doctor import clean
+from seq2see.config import Config, make_config
+from seq2see.data.options import DataOptions
+from seq2see.doctor import check, clean
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.pair_files import read_for
 from seq2see.pages.report import write_report
 from seq2see.pictures import save_attention
 from seq2see.pictures.attention import Attention
 from seq2see.run.folder import stored_config
-from seq2see.run.pairs import read_run_data
+from seq2see.run.pairs import read_data, read_run_data, with_units
 from seq2see.run.train import train
+from seq2see.text.options import TextOptions
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -82,6 +85,23 @@ def test_texts_that_begin_like_series_are_kept_in_a_clean_copy(tmp_path: Path, m
     table = tmp_path / "lists.tsv"
     table.write_text("".join([*(f"[{n}, 2]\tlist {n}\n" for n in range(90)), *(f"a{n}\ttext {n}\n" for n in range(9))]))
     assert clean([table], tmp_path / "clean.tsv").pairs == 99
+
+
+@pytest.mark.parametrize("bad", ["[NaN, 2.5]", "[0.5, -Infinity]", "[null, 2.5]", "[0.5, null]", "[[1, 2], [3, 4]]"])
+def test_one_bad_series_makes_no_texts_of_the_others(bad: str, tmp_path: Path) -> None:
+    table, copy = tmp_path / "train.jsonl", tmp_path / "clean.tsv"
+    series = [bad if number == 7 else f"[0.{number}, {number}.5]" for number in range(45)]
+    table.write_text("".join(f'{{"series": {each}, "label": "{len(each) % 2}"}}\n' for each in series))
+    data = DataOptions(train=(str(table),))
+    units = with_units(read_data(Config(data=data), None, None, has_source=True), TextOptions(), has_source=True).text
+    assert units is not None and units.source == ("vectors",)
+    finding = check(table).find("unreadable")
+    assert finding is not None and finding.count == 1 and finding.examples[0].origin == f"{table}:8"
+    found = read_data(Config(data=replace(data, skip_bad=True)), None, None, has_source=True)
+    assert len(found.train) + len(found.dev) == 44
+    assert any(line.startswith("train: skipped 1 pair with a picture or series") for line in found.notes)
+    assert clean([table], copy).left_out == {"unreadable": 1}
+    assert check(copy).find("unreadable") is None
 
 
 def test_folds_have_no_pictures_that_cannot_be_read(pictures: Path, tmp_path: Path) -> None:

@@ -59,9 +59,9 @@ def parsed_beginning(text: str) -> tuple[Any, str]:
 
 
 def is_series(value: Any) -> bool:
-    """Whether this is a list of numbers, or of vectors of numbers, as far as its first element shows."""
+    """Whether this is a list of numbers, or of vectors of numbers, as far as its first element but null shows."""
     while isinstance(value, list) and value:
-        value = value[0]
+        value = value[0] if value[0] is not None else next((each for each in value if each is not None), None)
         if isinstance(value, int | float):
             return True
     return False

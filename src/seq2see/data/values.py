@@ -238,7 +238,8 @@ def learn_field(kind: ValueUnit, cells: Sequence[str], places: Sequence[str]) ->
         for array, (cell, place) in zip(arrays, sampled, strict=True):
             if array.shape[1] != arrays[0].shape[1]:
                 what = f"vectors must have the same number of values, found {arrays[0].shape[1]} and {array.shape[1]}"
-                raise DataError(f"{what}: {cell!r:.80}", where=place, fix="give vectors of one kind")
+                fix = "give vectors of one kind, or leave those of others out (--skip-bad)"
+                raise DataError(f"{what}: {cell!r:.80}", where=place, fix=fix)
     count = sum(map(len, flat))
     mean = sum(each.sum(0, dtype=np.float64) for each in flat) / max(1, count)
     variance = sum(np.square(each - mean).sum(0, dtype=np.float64) for each in flat) / max(1, count)
@@ -263,7 +264,8 @@ def read_values(kind: ValueUnit, text: str, place: str, *, channels: int = 3) ->
         what = f"a series must be vectors × values, at most {MAX_SERIES:,} numbers, found {shape}: {name!r:.80}"
         raise DataError(what, where=place, fix="give a list of vectors of the same length")
     if not np.isfinite(array).all():
-        raise DataError(f"a series has values that are not finite: {name!r:.80}", where=place, fix="replace them")
+        what = f"a series has values that are not finite numbers (NaN, infinite or null): {name!r:.80}"
+        raise DataError(what, where=place, fix="replace them, or leave the line out")
     return array.astype(np.float32)
 
 

@@ -22,7 +22,7 @@ from seq2see.data.reading import gc_paused
 from seq2see.data.unreadable import error_of, kinds_in
 from seq2see.data.values import beside, moved
 from seq2see.doctor import characters
-from seq2see.doctor.columns import with_installed
+from seq2see.doctor.columns import widths_in, with_installed
 from seq2see.doctor.diagnosed import diagnosed
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
@@ -123,6 +123,7 @@ def clean(
     seen: set[bytes] = set()
     num_pairs = num_valid = 0
     kinds, folder, first_unreadable = value_kinds(files), files.paths[0].parent, None
+    widths = widths_in(files, kinds)
     with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
@@ -131,7 +132,7 @@ def clean(
                 lines = []
                 num_valid += len(block.sources)
                 for given, target, line_number in zip(block.sources, block.targets, block.lines.tolist(), strict=True):
-                    if kinds and (error := error_of(kinds, beside(given, folder), files.origin(line_number))):
+                    if kinds and (error := error_of(kinds, widths, beside(given, folder), files.origin(line_number))):
                         first_unreadable = first_unreadable or error
                         left_out["unreadable"] += 1
                         continue

@@ -10,13 +10,13 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.data.unreadable import kinds_of
-from seq2see.data.values import located, read_values
+from seq2see.data.unreadable import kinds_of, require_readable, usual_widths
+from seq2see.data.values import located
 from seq2see.doctor.characters import visible
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example, SeenValues
-from seq2see.doctor.rows import Faults
+from seq2see.doctor.rows import Faults, PairSource
 from seq2see.doctor.side_statistics import SideStatistics
 from seq2see.errors import DataError
 from seq2see.printable import quoted
@@ -59,6 +59,13 @@ def with_installed(kinds: Mapping[int, ValueUnit]) -> dict[int, ValueUnit]:
     return {at: kind for at, kind in kinds.items() if kind != "picture" or find_spec("PIL") is not None}
 
 
+def widths_in(files: PairSource, kinds: Mapping[int, ValueUnit]) -> dict[int, int]:
+    """The number of values that most vectors of each such field of the files have: see `usual_widths`."""
+    folder = files.paths[0].parent
+    blocks = files.blocks(Faults()) if "vectors" in kinds.values() else ()
+    return usual_widths(kinds, (source for block in blocks for source in located(block.sources, folder)))
+
+
 def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
     """Pictures (where Pillow is installed) and series that can't be read, by the column that names them."""
     kinds = with_installed(kinds_of(units[:-1]))
@@ -66,7 +73,7 @@ def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[Raw
         return
     counts = Counter[int]()
     examples: dict[int, list[Example]] = {at: [] for at in kinds}
-    folder = statistics.files.paths[0].parent
+    folder, widths = statistics.files.paths[0].parent, widths_in(statistics.files, kinds)
     for block in statistics.files.blocks(Faults()):
         for source, line in zip(located(block.sources, folder), block.lines.tolist(), strict=True):
             fields = fields_of(source)
@@ -74,7 +81,7 @@ def unreadable(statistics: PairStatistics, units: Sequence[str]) -> Iterator[Raw
                 if not fields[at].strip():
                     continue
                 try:
-                    read_values(kind, fields[at], origin := statistics.files.origin(line))
+                    require_readable(kind, fields[at], origin := statistics.files.origin(line), widths.get(at))
                 except DataError as error:
                     counts[at] += 1
                     if counts[at] <= NUM_EXAMPLES:

@@ -53,7 +53,11 @@ def without_unreadable(model: Predictor, found: PairFile) -> PairFile:
 
     tokenizer = model.source_codec and model.source_codec.tokenizer
     parts = tokenizer.parts if isinstance(tokenizer, Fields) else ()
-    kept, errors = readable(kinds_of([part.kind if isinstance(part, Values) else "" for part in parts]), found.pairs)
+    kinds = kinds_of([part.kind if isinstance(part, Values) else "" for part in parts])
+    widths = {
+        index: part.width for index, part in enumerate(parts) if isinstance(part, Values) and part.kind == "vectors"
+    }
+    kept, errors = readable(kinds, widths, found.pairs)
     if not errors:
         return found
     return replace(

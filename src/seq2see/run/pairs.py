@@ -25,7 +25,8 @@ from seq2see.data.remembered import has_tags
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.texts_alone import Side, texts_alone
-from seq2see.data.unreadable import kinds_in, kinds_of, readable, unreadable_line
+from seq2see.data.unreadable import kinds_in, kinds_of, readable, unreadable_line, usual_widths
+from seq2see.data.values import NUM_SAMPLED
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.printable import listed, quoted
@@ -209,10 +210,13 @@ def read_data(
         more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
     kinds: Mapping[int, ValueUnit] = {}
+    widths: Mapping[int, int] = {}
     if has_source and config.data.skip_bad:
         units = config.text.source
         kinds = kinds_in([pair.source for pair in train]) if units is None else kinds_of(units)
-        train, skipped = without_unreadable(kinds, train, "train")
+        step = max(1, len(train) // NUM_SAMPLED)
+        widths = usual_widths(kinds, [pair.source for pair in train[::step]])
+        train, skipped = without_unreadable(kinds, widths, train, "train")
         notes += skipped
     sources = [pair.source for pair in train]
     names = chosen.get("source", config.data.source)
@@ -222,7 +226,7 @@ def read_data(
         if has_source:
             where = str(from_here(config.data.dev[0])) if dev_pairs is None else "dev"
             require_as_many_fields(sources, dev, formats, where)
-        dev, skipped = without_unreadable(kinds, dev, "dev")
+        dev, skipped = without_unreadable(kinds, widths, dev, "dev")
         notes += skipped
         notes.insert(0, f"data: {counted(len(train), 'pair')} to train on, {counted(len(dev), 'dev pair')}")
         by_source = Grouping(case=config.text.case)
@@ -296,10 +300,10 @@ def with_units(data: RunData, options: TextOptions, *, has_source: bool, is_new:
 
 
 def without_unreadable(
-    kinds: Mapping[int, ValueUnit], pairs: Sequence[Pair], name: str
+    kinds: Mapping[int, ValueUnit], widths: Mapping[int, int], pairs: Sequence[Pair], name: str
 ) -> tuple[list[Pair], list[str]]:
     """The pairs whose fields of these kinds can be read, and a line on the others. DataError if there are only such."""
-    kept, errors = readable(kinds, pairs)
+    kept, errors = readable(kinds, widths, pairs)
     return list(compress(pairs, kept)), [f"{name}: {unreadable_line(errors)}"] if errors else []
 
 

@@ -20,7 +20,8 @@ SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
 
 PICTURE_NAME, ARRAY_NAME = (re.compile(rf".*\.({'|'.join(each)})", re.IGNORECASE) for each in (PICTURES, ARRAYS))
-_JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
+_JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?(-?\d|-?Infinity|NaN|null)([-+\d.eE,\s\[\]]++|Infinity|NaN|null)*+(?<=\])")
+"""Numbers that are missing or infinite are told when the series is read."""
 _MARKED = re.compile(r"<[^<>]+>")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
 MANY_BREAKS = 0.01
