@@ -52,7 +52,7 @@ def repeated(statistics: PairStatistics) -> Iterator[RawFinding]:
         num_pairs = int(counts[several].sum())
         detail = f"{_share(len(several), len(sources))}, with {num_pairs:,} different targets"
         telling = _column_that_tells(statistics.files, len(several))
-        remedy = f"{telling}; otherwise {_INTENDED}" if telling else _INTENDED
+        remedy = f"{_INTENDED}; {telling}" if telling else _INTENDED
         yield RawFinding("contradictions", statistics, len(several), detail, rows, remedy=remedy)
 
 
@@ -78,7 +78,7 @@ def _column_that_tells(files: PairSource, num_contradictions: int) -> str:
                     contradictory.add(source)
         if _USES * len(values) <= num and 2 * len(contradictory) <= num_contradictions:
             apart = num_contradictions - len(contradictory)
-            return f"read column {called[at]}, too, which tells {apart:,} of them apart: {' '.join(flags_of(own))}"
+            return f"or read column {called[at]}, too, which tells {apart:,} of them apart: {' '.join(flags_of(own))}"
     return ""
 
 
