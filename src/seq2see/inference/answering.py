@@ -105,7 +105,7 @@ class Searches:
         rules, prompts = self.rules, self.asked.read.examples.target_lengths
         widths = np.array([num_with_phrases(self.options, each) for each in rules], dtype=np.int64)
         lacking = np.array(list(before), dtype=np.int64)
-        for width in np.unique(widths[lacking]).tolist():
+        for width in sorted(set(widths[lacking].tolist())):
             for examples in self._batches(lacking[widths[lacking] == width], prompts, width):
                 own = [rules[example] for example in examples]
                 found = self._found(examples, own, width, shows_tokens=False)
