@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import random
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from seq2see.text.alignment import (
     STEP_TOKEN,
     UNSEEN,
     Aligner,
-    AlignmentSampler,
     explained_share,
     in_steps,
     longest_chunk,
@@ -167,54 +165,6 @@ def test_blocks_have_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(number for block in blocks for number in block) == list(range(100))
     for token, chunks in Aligner.learn(pairs).chunks.items():
         assert chunks == pytest.approx(whole.chunks[token], abs=1e-3)
-
-
-def test_alignments_are_drawn_by_their_probability() -> None:
-    """A pair many times in one lattice, among longer and shorter ones; 4,000 draws lie within 4 standard deviations."""
-    aligner = Aligner.learn(random_pairs(60))
-    source, target = [4, 5, 6], [5, 6, 7, 5]
-    others = [([4], [5]), ([6, 5, 4, 4, 5], [7, 5])]
-    sampler = AlignmentSampler(aligner, [*others, *[(source, target)] * 4000, *others])
-    drawn = [counts for _, counts in sorted(sampler.draw([1]))]
-    assert [sum(counts) for counts in (*drawn[:2], *drawn[-2:])] == [1, 2, 1, 2]
-    assert [len(counts) for counts in drawn[:2]] == [1, 5]
-    found = Counter(map(tuple, drawn[2:-2]))
-    weights = {
-        tuple(len(chunk) for _, chunk in way): math.exp(
-            sum(aligner.chunks.get(token, {}).get(chunk, UNSEEN) for token, chunk in way)
-        )
-        for way in alignments(source, target, aligner.longest)
-    }
-    assert set(found) <= set(weights)
-    assert len(found) > 2
-    for counts, weight in weights.items():
-        share = weight / sum(weights.values())
-        assert abs(found[counts] - 4000 * share) <= 4 * math.sqrt(4000 * share * (1 - share)) + 1e-9
-
-
-def test_draws_depend_on_the_seed_alone() -> None:
-    pairs = random_pairs(60)
-    aligner = Aligner.learn(pairs)
-    sampler, again = AlignmentSampler(aligner, pairs), AlignmentSampler(aligner, pairs)
-    drawn = list(sampler.draw([1, 0]))
-    assert drawn == list(again.draw([1, 0])) == list(sampler.draw([1, 0]))
-    assert drawn != list(sampler.draw([1, 1]))
-    assert drawn != list(sampler.draw([2, 0]))
-
-
-def test_pairs_without_a_lattice_are_not_drawn() -> None:
-    aligner = Aligner.learn([([4, 5], [5, 6])] * 3)
-    pairs = [([4], [5, 6] * 3), ([], []), ([9, 4], []), ([4, 5], [5, 6])]
-    assert sorted(AlignmentSampler(aligner, pairs).draw([1])) == [(2, [0, 0]), (3, [1, 1])]
-    assert list(AlignmentSampler(aligner, []).draw([1])) == []
-
-
-def test_pairs_that_hardly_align_are_not_drawn() -> None:
-    """Forty chunks of probability 1e-9 beside source tokens that surely stand for nothing: 1e-360."""
-    aligner = Aligner.learn([([4, 6], [5])] * 3)
-    pairs = [([4] * 60, [7] * 130), ([4] * 60, [7] * 30)]
-    ((number, counts),) = AlignmentSampler(aligner, pairs).draw([1])
-    assert (number, sum(counts)) == (1, 30)
 
 
 def test_actions_of_an_alignment() -> None:

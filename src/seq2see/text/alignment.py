@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seq2see.errors import DataError
-from seq2see.text.lattice import IdPairs, Ids, Lattices, evenly, has_lattice
+
+if TYPE_CHECKING:
+    from seq2see.text.lattice import IdPairs, Ids
 
 STEP_TOKEN = "\ufdd0 step"
 """Moves on to the next source token. It begins with a noncharacter, which no text has."""
@@ -49,6 +51,8 @@ class Aligner:
     @classmethod
     def learn(cls, pairs: IdPairs) -> Aligner:
         """The aligner of these pairs (source ids, target ids), by EM over all monotonic alignments."""
+        from seq2see.text.lattice import Lattices, evenly  # only here: answers learn nothing
+
         longest = longest_chunk(pairs)
         pairs = evenly(pairs, longest, MOST_CELLS)
         blocks, tokens, columns, chunks = Lattices.of(pairs, longest)
@@ -149,32 +153,6 @@ class Aligner:
         return cls(longest, found)
 
 
-class AlignmentSampler:
-    """Draws alignments of some pairs (source ids, target ids) by their probability."""
-
-    def __init__(self, aligner: Aligner, pairs: IdPairs) -> None:
-        known = [number for number, pair in enumerate(pairs) if has_lattice(pair, aligner.longest)]
-        blocks, tokens, columns, chunks = Lattices.of([pairs[number] for number in known], aligner.longest)
-        self.blocks = [([known[number] for number in block], lattice) for block, lattice in blocks]
-        logs = [
-            aligner.chunks.get(token, {}).get(chunks[column], UNSEEN)
-            for token, column in zip(tokens.tolist(), columns.tolist(), strict=True)
-        ]
-        self.table = np.exp(np.array(logs))
-
-    def draw(self, seed: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
-        """The number of each pair, and of the target tokens at each of its source tokens.
-
-        Pairs without a lattice are left out, and those all of whose alignments are too improbable for float64. The same
-        seed draws the same alignments.
-        """
-        generator = np.random.default_rng(seed)
-        for numbers, lattice in self.blocks:
-            drawn = lattice.draw(self.table, generator.random(lattice.codes.shape[:2]))
-            for row in (drawn[:, 0] >= 0).nonzero()[0].tolist():
-                yield numbers[row], drawn[row, : lattice.sources[row]].tolist()
-
-
 def in_steps(target: Ids, counts: Iterable[int], step: int) -> list[int]:
     """A target that ends with EOS as actions: as many of its tokens as stand at each source token, then STEP."""
     found: list[int] = []
@@ -192,6 +170,8 @@ def explained_share(pairs: IdPairs) -> float:
     follow their sources from left to right, as in pronunciation, it is usually 0.5 and more; in dates, commands and
     sums at most a third (docs/defaults.md).
     """
+    from seq2see.text.lattice import evenly
+
     pairs = [pair for pair in pairs if pair[1]]
     pairs = evenly(pairs, longest_chunk(pairs), MEASURED_CELLS)
     pairs = pairs[:: max(1, -(-len(pairs) // MEASURED_PAIRS))]
