@@ -58,9 +58,10 @@ def search(
     """The hypotheses of each text, best first; at least one, which may be empty.
 
     `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
-    the model's own. Of each text `num_hypotheses` are followed side by side: more than 1 is a beam, which phrases that
-    have to occur need (see `num_with_phrases`). At most `most_rows` hypotheses are drawn side by side. With `watched`,
-    its watch looks on; a `recorder` is told of the steps of a beam.
+    the model's own. Of each text `num_hypotheses` are followed side by side: more than 1 is a beam. Phrases that have to
+    occur need one too, of any width (see `num_with_phrases`): all of the `rules` [B] have some, or none has. At most
+    `most_rows` hypotheses are drawn side by side. With `watched`, its watch looks on; a `recorder` is told of the steps
+    of a beam.
     """
     prompt, source_lengths = batch.target.ids, batch.source.lengths
     states = [member.start(batch.source, batch.decoder_input) for member in members]
@@ -94,7 +95,7 @@ def search(
             found = with_choices(found, step, unread, first, options.top_tokens, hidden)
         return [[written(each, codec.step) for each in own] for own in found]
 
-    if num_hypotheses > 1:
+    if num_hypotheses > 1 or rules[0].contain:
         found = diverse_beam_search(
             step,
             start,
@@ -148,8 +149,11 @@ def num_with_phrases(options: GenerationOptions, rules: Rules) -> int:
 
     At least one for each stage of progress with the phrases, so that the best of those that haven't begun one stays in
     the beam while others complete it. With fewer, a phrase is written as soon as possible, wherever that is. It is a
-    power of two, so that texts with phrases of similar length share a batch.
+    power of two, so that texts with phrases of similar length share a batch. Where an answer has room for the longest
+    phrase and no more, there is no place to choose, and the beam is as wide as it was asked for.
     """
+    if rules.max_length == rules.num_fixed:
+        return options.beam
     stages = min(1 + sum(map(len, rules.contain)), MOST_STAGES)
     of_group = max(options.beam // options.beam_groups, 1 << (stages - 1).bit_length())
     return options.beam_groups * of_group
