@@ -58,8 +58,8 @@ def search(
     """The hypotheses of each text, best first; at least one, which may be empty.
 
     `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
-    the model's own. Of each text `num_hypotheses` are followed side by side: more than 1 is a beam. Phrases that have to
-    occur need one too, of any width (see `num_with_phrases`): all of the `rules` [B] have some, or none has. At most
+    the model's own. Of each text `num_hypotheses` are followed side by side: more than 1 is a beam. Phrases that have
+    to occur need one too, of any width (see `num_with_phrases`): all of the `rules` [B] have some, or none has. At most
     `most_rows` hypotheses are drawn side by side. With `watched`, its watch looks on; a `recorder` is told of the steps
     of a beam.
     """
