@@ -108,7 +108,7 @@ def train(
         if f"data.{name}" in settings:
             fix = "give one of the two"
             raise ConfigError(f"conflicts with settings data.{name}", where=name if name == "dev" else "data", fix=fix)
-        paths, own = paths_or_pairs(given, has_source=has_source, where="dev" if name == "dev" else "data")
+        paths, own = paths_or_pairs(given, has_source=has_source, where="dev" if name == "dev" else "")
         if paths:
             values["data"][name] = [str(path.absolute()) for path in paths]
         else:
