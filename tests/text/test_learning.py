@@ -128,6 +128,14 @@ def test_any_texts_can_be_learned(unit: str, texts: list[str]) -> None:
         assert set(codec.unknown(text)) <= {"\0"}
 
 
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+def test_the_last_character_of_unicode_can_be_learned(unit: str) -> None:
+    text = "ab\U0010ffff ab\U0010ffff"
+    codec = learn_codec(unit, [text] * 20)
+    assert not codec.unknown(text)
+    assert codec.tokenizer.join(codec.tokenizer.split(text)) == text
+
+
 def test_texts_are_normalized_first_and_lone_surrogates_are_refused() -> None:
     assert "é" in learn_codec("bpe", ["e\u0301"]).vocabulary
     assert "é" not in learn_codec("bpe", ["é"], normalization="NFD").vocabulary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
@@ -26,7 +27,6 @@ MAX_TEXTS = 1_000_000
 _MAX_WORDS = 5_000_000
 _MAX_WORD_LENGTH = 100
 _BREAK = "\0"  # `tokenizers` takes it for the end of a word
-_MARK = "\U0010ffff"  # a noncharacter
 _PRIVATE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE))
 
 
@@ -120,7 +120,7 @@ def choose_alphabet(words: Counter[str], min_count: int) -> list[str]:
     for word, count in words.items():
         for atom in atoms_of(word):
             counts[atom] += count
-    kept = [atom for atom, count in counts.items() if count >= min_count and atom not in (_BREAK, _MARK)]
+    kept = [atom for atom, count in counts.items() if count >= min_count and atom != _BREAK]
     return sorted(kept, key=lambda atom: (-counts[atom], atom))
 
 
@@ -168,9 +168,11 @@ def learn_scores(words: Counter[str], alphabet: Sequence[str], num_tokens: int) 
     asked = max(num_tokens + 1, 2 * len(alphabet) + 100)
     trainer = tokenizers.trainers.UnigramTrainer(vocab_size=asked, show_progress=False)
     # A candidate piece must be followed by different characters: without " giants", " giant" would not be one.
-    words = words + Counter(word + _MARK for word, count in words.items() if count > 1)
+    used = {character for word in words for character in word}
+    mark = next(chr(code) for code in range(sys.maxunicode, 0, -1) if chr(code) not in used)
+    words = words + Counter(word + mark for word, count in words.items() if count > 1)
     learned = train(tokenizers.models.Unigram(), trainer, words)
-    scores = {piece: round(score, 6) for piece, score in learned["vocab"] if score is not None and _MARK not in piece}
+    scores = {piece: round(score, 6) for piece, score in learned["vocab"] if score is not None and mark not in piece}
     # The trainer gives characters without a score one just above the lowest, in an order that varies between runs.
     lowest = min(scores.values(), default=0.0)
     left_without = lowest + 1e-4 * (len(alphabet) + 1)
