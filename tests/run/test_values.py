@@ -93,7 +93,9 @@ def test_one_bad_series_makes_no_texts_of_the_others(bad: str, tmp_path: Path) -
     series = [bad if number == 7 else f"[0.{number}, {number}.5]" for number in range(45)]
     table.write_text("".join(f'{{"series": {each}, "label": "{len(each) % 2}"}}\n' for each in series))
     data = DataOptions(train=(str(table),))
-    units = with_units(read_data(Config(data=data), None, None, has_source=True), TextOptions(), has_source=True).text
+    units = with_units(
+        read_data(Config(data=data), None, None, has_source=True), TextOptions(), has_source=True, is_new=True
+    ).text
     assert units is not None and units.source == ("vectors",)
     finding = check(table).find("unreadable")
     assert finding is not None and finding.count == 1 and finding.examples[0].origin == f"{table}:8"

@@ -56,6 +56,9 @@ def without_options_of_others(error: DataError, flags: Collection[str]) -> DataE
     """
     from seq2see.data.advice import new_file, quoted_path
 
+    if "--model language_model" in error.fix and not flags:  # for text without any columns
+        fix = "give a file of pairs: a source, a TAB and its target in each line"
+        return DataError(error.what, where=error.where, fix=fix)
     own = re.sub(r"seq2see [a-z]+ .*", "", error.fix, flags=re.DOTALL)  # a command has options of its own
     path = re.sub(r":\d+$", "", error.where)
     foreign = set(_OPTION.findall(own)) - set(flags)
@@ -64,9 +67,6 @@ def without_options_of_others(error: DataError, flags: Collection[str]) -> DataE
     if not isfile(path):
         kept = [each for each in error.fix.split("; ") if not foreign & set(_OPTION.findall(each))]
         return DataError(error.what, where=error.where, fix="; ".join(kept or [error.fix]))
-    if foreign == {"--model"}:  # for text without any columns
-        fix = "give a file of pairs: a source, a TAB and its target in each line"
-        return DataError(error.what, where=error.where, fix=fix)
     choices = _CHOICE.findall(own.partition(", or")[0]) or _OPEN_CHOICE.findall(own)
     if error.fix.endswith("rename them in the file") and ("…" in choices[0] or "," in choices[0]):
         return DataError(error.what, where=error.where, fix="rename them in the file")  # a copy keeps several names

@@ -459,13 +459,13 @@ def _text_column(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[s
         return texts[0] if texts else 0
     likely = next((at for at in texts if not are_labels(cells[at])), 0)
     are_names, columns = _shown_columns(layout, names, rows)
-    what = f"has {layout.describe()}; which has the texts?"
+    what = f"expected 1 column, found {layout.describe()}; which has the texts?"
     fix = (
         f"choose by {'name' if are_names else 'number'}: --target {quoted(names[likely]) if are_names else likely + 1}"
     )
     if extension(Path(where)) == ".csv":
         fix += "; if each line is a text, give the file the ending .txt"
-    raise ChoiceError("\n".join([what, *columns]), where=where, fix=fix)
+    raise ChoiceError("\n".join([what, *columns]), where=f"{where}:1", fix=fix)
 
 
 def _shown_columns(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:
