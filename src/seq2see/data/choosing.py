@@ -19,10 +19,9 @@ from seq2see.data.cells import (
     is_constant,
 )
 from seq2see.data.digits import whole_number
-from seq2see.data.header import BESIDE, IDENTIFIERS, is_header, is_usual_name, usual_columns
+from seq2see.data.header import BESIDE, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format, same_column
 from seq2see.data.layout import (
-    CSV_DELIMITERS,
     TAB,
     Layout,
     delimiter_called,
@@ -126,16 +125,18 @@ def format_of(
         return found.of_kind(JSON_EXTENSIONS.get(extension(Path(where)), "JSON"), head)
     is_asked = bool(options.source or options.target is not None)
     if not has_source and not is_asked and not extra and not options.given().keys() - {"encoding", "names"}:
-        return _table_of_texts(head, options, where) or TextFormat()
+        from seq2see.data.text_columns import table_of_texts  # only here: most models have sources
+
+        return table_of_texts(head, options, where) or TextFormat()
     wanted = (*options.source, *([options.target] if options.target and has_target else []), *extra)
     layout = _layout(head, options, where, wanted, needs_two=has_source and not is_asked and not extra)
     if options.delimiter is not None and layout.num_columns == 1 and has_source and has_target:
         raise _undivided(head, options, wanted, where)
-    names = _names(layout, options)
+    names = names_of(layout, options)
     if not is_asked and not extra and layout.num_columns == 2 and has_source and not names:
         return TableFormat(layout) if has_target else TableFormat(layout, (0,), None)
     options = replace(options, source=whole_names(options.source, names or options.names))
-    rows = _rows(head, layout)
+    rows = rows_of(head, layout)
     finder = _Finder(layout, names, options, rows, where, has_target=has_target)
     reason = ""
     source: tuple[int, ...]
@@ -150,7 +151,9 @@ def format_of(
         if target in source:
             raise same_column(str(options.target), where)
     elif not has_source:
-        source, target = (), 0 if extra else _text_column(layout, names, rows, where)
+        from seq2see.data.text_columns import text_column
+
+        source, target = (), 0 if extra else text_column(layout, names, rows, where)
     elif extra and layout.delimiter == TAB and not names:
         source, target = (0,), 1
     elif not has_target and layout.num_columns == 1:
@@ -219,13 +222,14 @@ def _single_column(head: Sequence[str], options: TableOptions, wanted: Sequence[
     return found if found is not None and found.num_columns == 1 and set(found.header) == set(wanted) else None
 
 
-def _names(layout: Layout, options: TableOptions) -> tuple[str, ...]:
+def names_of(layout: Layout, options: TableOptions) -> tuple[str, ...]:
+    """The names of the columns: those of the header, or those given for a table without one; empty if it has none."""
     if layout.header:
         return layout.header
     return options.names if len(options.names) == layout.num_columns else ()
 
 
-def _rows(head: Sequence[str], layout: Layout) -> list[list[str]]:
+def rows_of(head: Sequence[str], layout: Layout) -> list[list[str]]:
     """The cells of the first lines, without the header."""
     lines = [line for line in head if line.strip()]
     if layout.is_quoted:
@@ -407,68 +411,7 @@ def of_one_column(options: TableOptions, where: str) -> TableOptions:
     return replace(options, source=(), target=asked[0] if asked else None)
 
 
-def _table_of_texts(head: Sequence[str], options: TableOptions, where: str) -> TableFormat | None:
-    """The column of texts in a table, which is CSV by its extension or has TABs; None for lines of text."""
-    is_csv = extension(Path(where)) == ".csv"
-    layout = layout_of(head, options, is_sure=is_csv)
-    if layout is None or layout.delimiter not in (CSV_DELIMITERS if is_csv else (TAB,)):
-        layout = _single_column_of_csv(head, options) if is_csv else None
-    if layout is None:
-        return None
-    rows = _rows(head, layout)
-    if not layout.header and options.header == "auto" and len(rows) > 1 and is_header(rows[0], rows[1:]):
-        layout, rows = layout._replace(header=tuple(rows[0])), rows[1:]  # also of two columns that TAB divides
-    names = _names(layout, options)
-    target = _text_column(layout, names, rows, where)
-    unused = tuple(at for at in range(layout.num_columns) if at != target)
-    return TableFormat(layout, (), target, names=names, unused=unused)
-
-
-def _single_column_of_csv(head: Sequence[str], options: TableOptions) -> Layout | None:
-    """The layout of CSV with a single column; None if a line has more, and if each line is what is in its cell."""
-    layout = layout_of(head, replace(options, delimiter="comma"))
-    lines = [line for line in head if line.strip()]
-    if layout is None or layout.num_columns != 1 or len(lines) < 2:
-        return None
-    if layout.is_quoted:
-        found = [cells for _, _, cells in records(lines, layout.delimiter, layout.is_comment)]
-        if any(len(cells) != 1 for cells in found if isinstance(cells, list)):
-            return None
-    elif any(layout.delimiter in line for line in lines):
-        return None
-    is_name_above_quoted = len(lines[0].split()) == 1 and all(map(str.startswith, lines, ["", *'"' * len(lines[1:])]))
-    if not layout.header and (is_usual_name(lines[0]) or (is_name_above_quoted and not lines[0].startswith('"'))):
-        layout = layout._replace(header=(lines[0].strip(),))
-    return layout if layout.is_quoted or layout.header else None
-
-
-def _text_column(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> int:
-    """The only column that has texts, or that is called so. ChoiceError where there are several."""
-    lower = [name.casefold() for name in names]
-    for name in ("target", "text"):
-        if lower.count(name) == 1:
-            return lower.index(name)
-    cells = [[row[at] for row in rows] for at in range(layout.num_columns)]
-    texts = [
-        at
-        for at, column in enumerate(cells)
-        if any(map(str.strip, column))
-        and not (are_numbers(column) or is_constant(column) or lower[at : at + 1] in ([each] for each in IDENTIFIERS))
-    ]
-    if layout.num_columns == 1 or len(texts) == 1:
-        return texts[0] if texts else 0
-    likely = next((at for at in texts if not are_labels(cells[at])), 0)
-    are_names, columns = _shown_columns(layout, names, rows)
-    what = f"expected 1 column, found {layout.describe()}; which has the texts?"
-    fix = (
-        f"choose by {'name' if are_names else 'number'}: --target {quoted(names[likely]) if are_names else likely + 1}"
-    )
-    if extension(Path(where)) == ".csv":
-        fix += "; if each line is a text, give the file the ending .txt"
-    raise ChoiceError("\n".join([what, *columns]), where=f"{where}:1", fix=fix)
-
-
-def _shown_columns(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:
+def shown_columns(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:
     """Whether all columns can be chosen by their names, and a line for each with its first cell."""
     are_names = bool(names) and all(name and "," not in name and names.count(name) == 1 for name in names)
     columns = []
@@ -483,7 +426,7 @@ def _several(
     layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, texts: Sequence[int]
 ) -> ChoiceError:
     """The error for columns that could be paired in several ways, which suggests some of those that are `texts`."""
-    are_names, columns = _shown_columns(layout, names, rows)
+    are_names, columns = shown_columns(layout, names, rows)
     labels = [at for at in texts if are_labels([row[at] for row in rows])]
     plain = [at for at in texts if at not in labels]
     numbers = [at for at in range(layout.num_columns) if rows and are_numbers([row[at] for row in rows])]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from seq2see.console import counted
 from seq2see.data.cells import are_labels, are_numbers, is_constant
 from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, IDENTIFIERS, USUAL, usual_columns
@@ -124,7 +125,7 @@ class JsonFormat:
             choice = other_columns(has_source=bool(self.source), has_target=self.target is not None)
             said += f"; left out: {listed(self.unused)}{choice}"
         if num := self.num_untranslated:
-            said += f"; {num:,} unit{'s' if num > 1 else ''} without a translation left out"
+            said += f"; {counted(num, 'unit')} without a translation left out"
         return said
 
     def chosen(self) -> dict[str, object]:

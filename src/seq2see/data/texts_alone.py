@@ -10,13 +10,11 @@ from seq2see.data.advice import new_file, piped, quoted_path
 from seq2see.data.choosing import TABLE_EXTENSIONS, ChoiceError, beginning, extension, format_of, is_json
 from seq2see.data.files import open_content
 from seq2see.data.layout import CSV_DELIMITERS, TAB, Layout, layout_of
-from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import read_pairs
 from seq2see.errors import DataError
 
 Side = Literal["source", "target"]
-_COLUMNS: Columns = "target"
 
 
 def texts_alone(path: Path, side: Side, *, skip_bad: bool, encoding: str | None) -> list[str]:
@@ -28,7 +26,7 @@ def texts_alone(path: Path, side: Side, *, skip_bad: bool, encoding: str | None)
         with open_content(path, encoding) as file:
             head = beginning(file.stream)
         require_no_table(head, path, side, skip_bad=skip_bad)
-    read = read_pairs([path], columns=_COLUMNS, skip_bad=skip_bad, table=TableOptions(encoding=encoding))
+    read = read_pairs([path], columns="target", skip_bad=skip_bad, table=TableOptions(encoding=encoding))
     return [pair.target for pair in read.pairs if pair.target]
 
 

@@ -66,7 +66,7 @@ class TrainingOptions:
     vectors, unless targets are a few labels, otherwise 0."""
     sample_alignments: bool | None = None
     """Whether a transducer reads another alignment of each pair in every epoch, drawn by its probability, instead of
-    always the most probable one; by default it does where there are at most 5,000 pairs."""
+    always the most probable one; by default it does where there are at most 5,000 pairs and no text.bpe_dropout."""
     evaluate_every: Count | None = None
     """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None
