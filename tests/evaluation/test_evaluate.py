@@ -71,6 +71,37 @@ def test_a_model_of_one_text_made_of_several_columns_reads_these(tiny_settings: 
         model.evaluate(path, source="word", target="pron")
 
 
+def test_runs_of_different_columns_are_compared_row_by_row(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+    """Each reads its own columns; a lemma whose form depends on the tag isn't right with either form."""
+    lines = ["lemma\ttag\tform", *(f"{a}{b}\t{tag}\t{tag[0]}{a}" for a in "abc" for b in "de" for tag in ("xX", "yY"))]
+    path, said = written(tmp_path, lines), list[str]()
+    for name, source in (("both", "lemma,tag"), ("lemma", "lemma")):
+        chosen = tiny_settings | {"training.max_updates": 3, "data.source": source, "data.target": "form"}
+        seq2see.train(path, out=tmp_path / name, settings=chosen, device="cpu", quiet=True)
+    alone = evaluate_runs([tmp_path / "lemma"], [path], QUICK, device="cpu").reports[0]
+    for names in (("both", "lemma"), ("lemma", "both")):
+        runs = [tmp_path / name for name in names]
+        report = evaluate_runs(runs, [path], QUICK, device="cpu", say=said.append)
+        assert [len(each.outputs.references) for each in report.reports] == [12, 12]
+        assert all(len(references) == 1 for each in report.reports for references in each.outputs.references)
+        assert report.against_first[1].keys() >= {"exact_match"}
+    assert len(alone.outputs.references) == 6 and len(alone.outputs.references[0]) == 2
+    assert said[0] == f"{path}: 3 columns separated by TAB, with a header; lemma and tag as source, form as target"
+    assert said[1].startswith(f"{path}, for {tmp_path / 'lemma'}: ") and "lemma as source" in said[1]
+
+
+def test_runs_of_other_targets_are_not_compared(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+    path = written(tmp_path, ["word\tphones\tspelling", *(f"{a}{b}\tb{b}\tc{b}" for a in "abc" for b in "abc")])
+    for name in ("phones", "spelling"):
+        chosen = tiny_settings | {"training.max_updates": 1, "data.source": "word", "data.target": name}
+        seq2see.train(path, out=tmp_path / name, settings=chosen, device="cpu", quiet=True)
+    with pytest.raises(DataError, match=r"reads other targets than the first run.* 'ca' at .*:2 instead of 'ba'") as e:
+        text_of([tmp_path / "phones", tmp_path / "spelling"], path)
+    assert e.value.where == str(tmp_path / "spelling")
+    table = TableOptions(source=("word",), target="phones")
+    text_of([tmp_path / "phones", tmp_path / "spelling"], path, table=table)
+
+
 def test_fewer_source_columns_than_the_model_are_answered_with_those_that_it_reads(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:

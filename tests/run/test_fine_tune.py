@@ -300,6 +300,35 @@ def test_a_model_of_one_text_made_of_two_columns_reads_two(tmp_path: Path) -> No
     assert model.table.source == ("lemma", "tags")
 
 
+def test_by_default_the_columns_are_those_that_the_model_was_trained_on(tmp_path: Path) -> None:
+    """By their names, pronunciations would be the targets; without a header, nobody could tell."""
+    words = [f"{first}{second}" for first in "abcd" for second in "efgh"]
+    rows = [f"{word}\t{' '.join(reversed(word)).upper()}\tn" for word in words]
+    (table := tmp_path / "t.tsv").write_text("\n".join(["word\tpronunciation\tnote", *rows]), encoding="utf-8")
+    (bare := tmp_path / "bare.tsv").write_text("\n".join(rows), encoding="utf-8")
+    renamed = [f"{' '.join(word).upper()}\t{word}" for word in words]
+    (other := tmp_path / "other.tsv").write_text("\n".join(["source\ttarget", *renamed]), encoding="utf-8")
+    named = {"data.source": ["pronunciation"], "data.target": "word"}
+    numbered = {"data.source": ["2"], "data.target": "1"}
+    for base, given, new, columns in (
+        ("names", named, table, (("pronunciation",), "word")),
+        ("numbers", numbered, bare, (("2",), "1")),
+        ("names", named, other, (("source",), "target")),  # without these columns, as if there were no model
+    ):
+        if not (tmp_path / base).exists():
+            seq2see.train(table if base == "names" else bare, out=tmp_path / base, settings=TINY | given, quiet=True)
+        start = {"training.start_from": str(tmp_path / base), "training.max_updates": 2}
+        out = tmp_path / f"{base}_{new.stem}"
+        model = seq2see.train(new, dev=new, out=out, settings=TINY | start, quiet=True)
+        assert (model.table.source, model.table.target) == columns
+        data = read_toml(out / "config.toml")["data"]
+        assert (tuple(data.get("source", ())), data.get("target")) == columns
+    forwards = {"data.source": ["word"], "data.target": "pronunciation"}
+    start = {"training.start_from": str(tmp_path / "names")}
+    model = seq2see.train(table, out=tmp_path / "turned", settings=TINY | start | forwards, quiet=True)
+    assert (model.table.source, model.table.target) == (("word",), "pronunciation")
+
+
 def test_targets_of_unknown_symbols_are_refused(tmp_path: Path) -> None:
     """As phones without blanks between them; a few new symbols are added."""
     phones = [(f"{first}{second}", f"{second} {first}") for first in "abcd" for second in "efgh"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,20 +40,26 @@ class Slice(NamedTuple):
     """Indices of its items."""
 
 
-def items_of(pairs: Sequence[Pair], labels: Sequence[str] = (), *, group: bool = True) -> list[Item]:
-    """One item per source, in file order. Without `group`, or without sources, one item per pair."""
-    rows_of: dict[tuple[str, int], list[int]] = {}
+def items_of(
+    pairs: Sequence[Pair], labels: Sequence[str] = (), *, group: bool = True, keys: Sequence[Hashable] | None = None
+) -> list[Item]:
+    """One item per source, in file order. Without `group`, or without sources, one item per pair.
+
+    `keys`, one per pair, take the place of the sources: pairs with the same key are one item.
+    """
+    rows_of: dict[tuple[Hashable, int], list[int]] = {}
     for row, pair in enumerate(pairs):
-        rows_of.setdefault((pair.source, 0 if group and pair.source else row + 1), []).append(row)
+        key = pair.source if keys is None else keys[row]
+        rows_of.setdefault((key, 0 if group and pair.source else row + 1), []).append(row)
     return [
         Item(
-            source,
+            pairs[rows[0]].source,
             tuple(dict.fromkeys(pairs[row].target or "" for row in rows)),
             tuple(rows),
             pairs[rows[0]].origin,
             tuple(dict.fromkeys(labels[row] for row in rows)) if labels else (),
         )
-        for (source, _), rows in rows_of.items()
+        for rows in rows_of.values()
     ]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from seq2see.config import Config, make_config, read_toml
 from seq2see.data import PairFile
 from seq2see.data.options import TableOptions
-from seq2see.errors import ConfigError, UserError
+from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.evaluation.baselines import require_baselines, score_baselines
 from seq2see.evaluation.comparison import SeedGroup, against_first, seed_groups
 from seq2see.evaluation.error_table import ranking_of, require_writable, write_errors
@@ -21,9 +22,9 @@ from seq2see.evaluation.report import Estimate, EvaluationReport
 from seq2see.evaluation.scoring import evaluate, require_known_targets, require_predictions
 from seq2see.inference.loading import load
 from seq2see.inference.pair_files import read_for
+from seq2see.inference.predictor import Predictor
 from seq2see.metrics import Difference, find_metrics, levenshtein
 from seq2see.run.folder import CONFIG, MODEL
-from seq2see.text import Codec
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def evaluate_runs(
     """Evaluate each run, or all of them as an ensemble; write the wrong predictions of a single one to `errors`.
 
     By default runs are compared in the metrics that suit the first of them. `table` says which columns are read;
-    otherwise those that the runs were trained on. `baselines` are scored beside them, looked up in the first run's
-    training pairs. `say` is told how the file is read.
+    otherwise each run reads those that it was trained on, and rows with the same source for every run are one item.
+    `baselines` are scored beside them, looked up in the first run's training pairs. `say` is told how the file is read.
     """
     require_baselines(baselines)
     if request.metrics is not None:
@@ -87,49 +88,31 @@ def evaluate_runs(
             raise ConfigError("needs a single run", where="--errors", fix="name one run, or add --ensemble")
         require_writable(errors, files)
         levenshtein("the error table")
-    found: PairFile | None = None
-    known: TableOptions | None = None
-    columns: Literal["pairs", "target"] = "pairs"
-    reports: list[EvaluationReport] = []
-    configs: list[Config | None] = []
-    codecs: list[Codec] = []
-    floors: dict[str, dict[str, Estimate]] = {}
-    for members in [list(runs)] if ensemble else [[run] for run in runs]:
-        model = load(members, engine=engine, device=device)
-        own: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
-        if found is not None and own != columns:
-            raise ConfigError(
-                "a language model can't be compared with models that have sources",
-                where=str(members[0]),
-                fix="evaluate language models separately, on a file with one text per line",
-            )
+    groups = [list(runs)] if ensemble else [[run] for run in runs]
+    models = [load(members, engine=engine, device=device) for members in groups]
+    require_alike(models, groups)
+    for model in models:
         require_predictions(model, request)
-        known = model.table if known is None else known
-        if model.table.source and model.table.source != known.source and not table.source:
-            raise ConfigError(
-                f"was trained on other columns ({','.join(model.table.source)}) than the first run",
-                where=str(members[0]),
-                fix="evaluate them separately, or name the columns for all: --source … --target …",
-            )
-        if errors is not None and model.source_codec is None:
-            raise ConfigError("a language model has no predictions to list", where="--errors", fix="leave it out")
-        if found is None:
-            columns = own
-            found = read_for(model, files, table=table, label=request.label, skip_bad=skip_bad)
-            if say is not None and found.format is not None and (said := found.format.describe()):
-                say(f"{' '.join(map(str, files))}: {said}")
-            if say is not None and found.unreadable:
-                say(found.unreadable)
-            require_known_targets(model, found.pairs)
-        configs.append(config_of(members[0]))
-        reports.append(evaluate(model, found.pairs, request, labels=found.labels))
-        codecs.append(model.target_codec)
+    if errors is not None and models[0].source_codec is None:
+        raise ConfigError("a language model has no predictions to list", where="--errors", fix="leave it out")
+    files_read = [read_for(model, files, table=table, label=request.label, skip_bad=skip_bad) for model in models]
+    require_same_rows(files_read, groups)
+    found = files_read[0]
+    if say is not None:
+        for line in reading_lines(files_read, files, groups):
+            say(line)
+    keys = list(zip(*([pair.source for pair in read.pairs] for read in files_read), strict=True))
+    reports: list[EvaluationReport] = []
+    floors: dict[str, dict[str, Estimate]] = {}
+    for model, read, members in zip(models, files_read, groups, strict=True):
+        require_known_targets(model, read.pairs)
+        reports.append(evaluate(model, read.pairs, request, labels=read.labels, keys=keys))
         if len(reports) == 1:
             floors = score_baselines(baselines, model, members[0], reports[0])
         if request.metrics is None and model.source_codec:
             request = replace(request, metrics=tuple(name for name in reports[0].measured if name != "loss"))
-    assert found is not None
-    unit = codecs[0].tokenizer.name
+    configs = [config_of(members[0]) for members in groups]
+    unit = models[0].target_codec.tokenizer.name
     if errors is not None:
         write_errors(errors, reports[0], unit)
     return RunsReport(
@@ -143,6 +126,54 @@ def evaluate_runs(
         seed_groups=tuple(seed_groups(reports, configs, samples=request.samples, seed=request.seed)),
         baselines=floors,
     )
+
+
+def require_alike(models: Sequence[Predictor], groups: Sequence[Sequence[Path]]) -> None:
+    """ConfigError if some are language models and others have sources."""
+    for model, members in zip(models, groups, strict=True):
+        if (model.source_codec is None) != (models[0].source_codec is None):
+            raise ConfigError(
+                "a language model can't be compared with models that have sources",
+                where=str(members[0]),
+                fix="evaluate language models separately, on a file with one text per line",
+            )
+
+
+def require_same_rows(files_read: Sequence[PairFile], groups: Sequence[Sequence[Path]]) -> None:
+    """DataError if a run, by the columns that it was trained on, reads other lines or targets than the first one."""
+    first = [(pair.origin, pair.target) for pair in files_read[0].pairs]
+    for read, members in zip(files_read[1:], groups[1:], strict=True):
+        own = [(pair.origin, pair.target) for pair in read.pairs]
+        if own == first:
+            continue
+        ours, theirs = next(pair for pair in zip_longest(own, first) if pair[0] != pair[1])
+        what = "targets" if ours and theirs and ours[0] == theirs[0] else "lines"
+        raise DataError(
+            f"reads other {what} than the first run, so that they can't be compared: {said_row(ours)} instead of "
+            f"{said_row(theirs)}",
+            where=str(members[0]),
+            fix="evaluate them separately, or name the columns for all: --source … --target …",
+        )
+
+
+def said_row(row: tuple[str, str | None] | None) -> str:
+    """A row of a file and its target, for a message."""
+    return "nothing" if row is None else f"{row[1] or ''!r:.80} at {row[0]}"
+
+
+def reading_lines(
+    files_read: Sequence[PairFile], files: Sequence[Path], groups: Sequence[Sequence[Path]]
+) -> Iterator[str]:
+    """How the files are read, once if for all runs alike, and what of them can't be read."""
+    names = " ".join(map(str, files))
+    said = [read.format.describe() if read.format is not None else "" for read in files_read]
+    if said[0]:
+        yield f"{names}: {said[0]}"
+    for own, members in zip(said[1:], groups[1:], strict=True):
+        if own != said[0]:
+            yield f"{names}, for {members[0]}: {own or 'source TAB target'}"
+    if files_read[0].unreadable:
+        yield files_read[0].unreadable
 
 
 def config_of(run: Path) -> Config | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import fields
 
 from seq2see.data import Pair
@@ -36,10 +36,12 @@ def evaluate(
     request: EvaluationOptions | None = None,
     *,
     labels: Sequence[str] = (),
+    keys: Sequence[Hashable] | None = None,
 ) -> EvaluationReport:
     """The scores of a model on these pairs, as `seq2see evaluate` computes them; no run folder is needed.
 
-    `labels` are the values of the column `request.by`, one per pair. Items that the model was trained on are counted
+    `labels` are the values of the column `request.by`, one per pair. Pairs with the same source, or the same of `keys`,
+    are one item with several references. Items that the model was trained on are counted
     and scored separately, if it has a record of its training sources. Raises DataError without pairs, and UserError if
     a package that a metric needs isn't installed.
     """
@@ -51,7 +53,7 @@ def evaluate(
     names, missing = metrics_of(predictor, request, pairs)
     for name in names:
         METRICS[name]([], [])  # raises before a long search if a package is missing
-    items = items_of(pairs, labels, group=request.group)
+    items = items_of(pairs, labels, group=request.group, keys=keys)
     slices = slices_by_label(items, request.by or "label")
     codecs = (predictor.source_codec, predictor.target_codec)
     texts = list(source_texts([pairs[item.rows[0]] for item in items], codecs))

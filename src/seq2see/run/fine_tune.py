@@ -65,6 +65,11 @@ class Pretrained:
         return self.saved.source_codec, self.saved.target_codec
 
     @property
+    def columns(self) -> TableOptions:
+        """The columns of the table that it was trained on."""
+        return known_from(self.saved.config.get("columns"))
+
+    @property
     def max_length(self) -> int:
         """Limit on generated target tokens; shorter new pairs don't lower it."""
         return int(self.saved.config["max_length"])
@@ -207,8 +212,7 @@ def is_set(key: str, config: Config, given: Collection[str]) -> bool:
 def require_same_columns(pretrained: Pretrained, columns: TableOptions) -> None:
     """ConfigError for a table of which several columns are the source, if the model reads one column as one text."""
     source, number = pretrained.codecs[0], len(columns.source)
-    known = len(known_from(pretrained.saved.config.get("columns")).source)
-    if source and not isinstance(source.tokenizer, Fields) and 1 < number != known:
+    if source and not isinstance(source.tokenizer, Fields) and 1 < number != len(pretrained.columns.source):
         one = replace(columns, source=columns.source[:1], names=())
         fix = f"choose one: {' '.join(flags_of(one))}"
         raise ConfigError(f"the model reads 1 source column, found {number}", where="--source", fix=fix)

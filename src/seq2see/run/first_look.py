@@ -11,6 +11,7 @@ from pathlib import Path
 from seq2see.blueprint import find, resolve
 from seq2see.config import Config
 from seq2see.data import Pair
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
 from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.folder import require_free
@@ -42,17 +43,24 @@ def read_first(
 
 
 def read_request(
-    config: Config, folder: Path, pairs: Sequence[Pair] | None, dev_pairs: Sequence[Pair] | None, *, force: bool
+    config: Config,
+    folder: Path,
+    pairs: Sequence[Pair] | None,
+    dev_pairs: Sequence[Pair] | None,
+    *,
+    force: bool,
+    known: TableOptions = TableOptions(),  # noqa: B008 (frozen)
 ) -> RunData:
-    """The data of a new run. What is wrong with them is said before what is wrong with the folder.
+    """The data of a new run, by default in the columns `known` from the model that it starts from.
 
-    Otherwise a mistyped name would be found only after an existing run has been given up with `force`.
+    What is wrong with them is said before what is wrong with the folder: otherwise a mistyped name would be found only
+    after an existing run has been given up with `force`.
     """
     has_source = find(resolve(config.model).name).has_source
     require_possible_embeddings(config.training, has_source=has_source)
     require_possible_unpaired(config, has_source=has_source)
     data = with_units(
-        read_data(config, pairs, dev_pairs, has_source=has_source),
+        read_data(config, pairs, dev_pairs, has_source=has_source, known=known),
         config.text,
         has_source=has_source,
         is_new=config.training.start_from is None,

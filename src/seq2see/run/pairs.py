@@ -148,9 +148,17 @@ def balance_of(config: Config, data: RunData, *, has_source: bool) -> NamedBalan
 
 
 def read_data(
-    config: Config, pairs: Sequence[Pair] | None, dev_pairs: Sequence[Pair] | None, *, has_source: bool
+    config: Config,
+    pairs: Sequence[Pair] | None,
+    dev_pairs: Sequence[Pair] | None,
+    *,
+    has_source: bool,
+    known: TableOptions = TableOptions(),  # noqa: B008 (frozen)
 ) -> RunData:
-    """The pairs given, or those of the configured files; without dev, a part of train is held out."""
+    """The pairs given, or those of the configured files; without dev, a part of train is held out.
+
+    By default the columns are those `known` from the model that is fine-tuned, where the files have them.
+    """
     notes: list[str] = []
     for name in (*config.data.train, *config.data.dev, config.data.also_source, config.data.also_target):
         if name is not None:
@@ -170,7 +178,7 @@ def read_data(
                 columns="pairs" if has_source else "target",
                 skip_bad=config.data.skip_bad,
                 table=wanted,
-                known=TableOptions(**chosen),
+                known=known if name == "train" else TableOptions(**chosen),
                 may_rename=True,
                 has_tags=name == "dev" and has_tags([pair.source for pair in train[:TELLING_PAIRS]]),
             )

@@ -127,7 +127,12 @@ def train(
             data = None
         elif data is None:
             data = read_request(
-                trainer.preset(start.config), folder, pairs, dev_pairs, force=context.resume_options.force
+                trainer.preset(start.config),
+                folder,
+                pairs,
+                dev_pairs,
+                force=context.resume_options.force,
+                known=start.pretrained.columns if start.pretrained else TableOptions(),
             )
         plan = make_plan(context, start, trainer, given, pairs, dev_pairs, data)
         network = trainer.build(plan, context)
