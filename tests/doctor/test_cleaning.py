@@ -79,12 +79,26 @@ def test_other_formats_become_tsv(tmp_path: Path) -> None:
     assert (tmp_path / "clean.tsv").read_text() == "a z\t1\nb\t2\n"
 
 
+def test_csv_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+    """With a header, and quoted as its readers expect it."""
+    (tmp_path / "a.tsv").write_text('one, two\t"1", 2 \nthree\t3\n')
+    clean([tmp_path / "a.tsv"], tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == 'source,target\n"one, two","""1"", 2"\nthree,3\n'
+    rows = 'lemma\ttag\tform\nab\tV;PST, old\tba\nde\tN;PL\te "d"\nfg\tN;SG\tgf\n'
+    (tmp_path / "b.tsv").write_text(rows)
+    clean([tmp_path / "b.tsv"], tmp_path / "b.csv.gz")
+    written = gzip.decompress((tmp_path / "b.csv.gz").read_bytes()).decode()
+    assert written == 'lemma,tag,form\nab,"V;PST, old",ba\nde,N;PL,"e ""d"""\nfg,N;SG,gf\n'
+    clean([tmp_path / "b.csv.gz"], tmp_path / "again.tsv")
+    assert (tmp_path / "again.tsv").read_text() == rows
+
+
 @pytest.mark.parametrize(
     ("content", "output", "what"),
     [
         (b"a\tb\n", "pairs.tsv", "overwrite the original"),
         (b"a\tb\n", "link.tsv", "overwrite the original"),
-        (b"a\tb\n", "clean.jsonl", "is TSV"),
+        (b"a\tb\n", "clean.jsonl", "is TSV or CSV"),
         (b"a\tb\n", ".", "is a folder"),
         (b"a\tb\n", "pairs.tsv/clean.tsv", "can't be written"),
         (b"only one column\n", "clean.tsv", "only 0 of 1 lines are valid, so nothing was written"),
@@ -152,16 +166,17 @@ def test_cleaning_is_idempotent(text: str) -> None:
     assert once == once.strip() and unicodedata.is_normalized("NFC", once) and "  " not in once
 
 
+@pytest.mark.parametrize("ending", [".tsv", ".csv"])
 @given(
     content=st.one_of(
         st.lists(PIECES, max_size=60).map(lambda pieces: "".join(pieces).encode()), st.binary(max_size=40)
     )
 )
 def test_the_clean_copy_of_any_file_is_valid_for_training(
-    content: bytes, tmp_path_factory: pytest.TempPathFactory
+    ending: str, content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    path, output, again = folder / "pairs.tsv", folder / "clean.tsv", folder / "again.tsv"
+    path, output, again = folder / "pairs.tsv", folder / f"clean{ending}", folder / f"again{ending}"
     path.write_bytes(content)
     try:
         cleaned = clean([path], output)

@@ -41,7 +41,7 @@ def check(
     test: Files = None,
     json: Json = False,
     fix: Annotated[Switch, Parameter(group=OUTPUT)] = False,
-    output: Annotated[OutputFile, Parameter(help="The file of the clean copy.")] = None,
+    output: Annotated[OutputFile, Parameter(help="The file of the clean copy, .tsv or .csv.")] = None,
     keep_duplicates: Annotated[Switch, Parameter(group=OUTPUT)] = False,
     recipe: RecipeOption = None,
     table: Table = AS_FOUND,

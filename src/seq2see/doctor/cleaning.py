@@ -1,10 +1,11 @@
 """Writes a clean copy of a file of pairs: safe changes only, and all of them are counted.
 
-The copy is TSV in UTF-8 with LF. Cleaning is idempotent, and training accepts every line of the copy.
+The copy is TSV or, if its name ends in .csv, CSV, in UTF-8 with LF. Cleaning is idempotent, and training accepts every line of the copy.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import re
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -29,6 +30,8 @@ from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import flush, replacing, require_place
 from seq2see.text.fields import ValueUnit
 
+OTHER_FORMATS = (".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xls", ".ods", ".tmx", ".xlf", ".xliff", ".po")
+"""Endings of names that promise what isn't written."""
 _BLANKS = re.compile("  +")
 
 CHANGES = {
@@ -110,9 +113,10 @@ def clean(
     keep_duplicates: bool = False,
     table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
 ) -> CleaningResult:
-    """Write a clean copy of one file of pairs, or of two parallel files, as TSV (gzipped if it ends in .gz).
+    """Write a clean copy of one file of pairs, or of two parallel files, as TSV or .csv (gzipped if it ends in .gz).
 
-    Several source columns stay columns, under a header. `table` says what is not to be found out from the file.
+    Several source columns stay columns, under a header; CSV always has one. `table` says what is not to be found out
+    from the file.
 
     Repeated pairs are recognized by a 16-byte digest, about 120 MB per million pairs. The copy is written atomically.
     Raises ConfigError if the output is an input, DataError if most lines are invalid or a file is not text.
@@ -124,10 +128,13 @@ def clean(
     num_pairs = num_valid = 0
     kinds, folder, first_unreadable = value_kinds(files), files.paths[0].parent, None
     widths = widths_in(files, kinds)
+    is_csv = _ending(output) == ".csv"
     with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
-            file.write(_header_of(files))
+            as_line = _as_csv if is_csv else _as_tsv
+            if names := _header_of(files, always=is_csv):
+                file.write(as_line(names))
             for block in files.blocks(faults):
                 lines = []
                 num_valid += len(block.sources)
@@ -138,9 +145,9 @@ def clean(
                         continue
                     source = moved(given, folder, output.parent)
                     fields = source.split("\t") if files.num_fields > 1 else [source]
-                    cleaned = "\t".join([clean_text(field, changed) for field in fields])
-                    line = f"{cleaned}\t{clean_text(target, changed)}\n"
-                    if not cleaned.strip() or line[-2] == "\t":
+                    cells = [clean_text(field, changed) for field in (*fields, target)]
+                    line = as_line(cells)
+                    if not any(cells[:-1]) or not cells[-1]:
                         left_out["emptied"] += 1
                         continue
                     if not keep_duplicates:
@@ -179,15 +186,29 @@ def value_kinds(files: PairSource) -> dict[int, ValueUnit]:
     return with_installed(kinds or {})
 
 
-def _header_of(files: PairSource) -> str:
-    """The names of several source columns and of the target as a line; empty for pairs of two texts."""
-    if files.num_fields < 2 or files.format is None:
-        return ""
+def _header_of(files: PairSource, *, always: bool) -> list[str]:
+    """The names of several source columns and of the target; none for pairs of two texts, unless `always`."""
+    if files.format is None or (files.num_fields < 2 and not always):
+        return ["source", "target"] if always else []
     chosen = files.format.chosen()
-    names = [*cast(tuple[str, ...], chosen["source"]), cast(str, chosen["target"])]
-    if all(name.isdecimal() for name in names):
-        names = [*(f"source.{number}" for number in range(1, files.num_fields + 1)), "target"]
-    return "\t".join(names) + "\n"
+    names = [*cast(tuple[str, ...], chosen.get("source", ())), cast(str, chosen.get("target", ""))]
+    if len(names) <= files.num_fields or all(name.isdecimal() for name in names):
+        numbered = [f"source.{number}" for number in range(1, files.num_fields + 1)]
+        names = [*(numbered if files.num_fields > 1 else ["source"]), "target"]
+    return names
+
+
+def _as_tsv(cells: Sequence[str]) -> str:
+    return "\t".join(cells) + "\n"
+
+
+def _as_csv(cells: Sequence[str]) -> str:
+    csv.writer(line := StringIO(), lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def _ending(output: Path) -> str:
+    return (output.with_suffix("") if output.suffix == ".gz" else output).suffix
 
 
 def _one_set(paths: Sequence[Path], table: TableOptions) -> PairSource:
@@ -205,11 +226,9 @@ def _require_other_file(inputs: Sequence[Path], output: Path) -> None:
             raise ConfigError("would overwrite the original", where="-o", fix="name another file")
     if output.is_dir():
         raise ConfigError(f"is a folder: {output}", where="-o", fix="name a file in it")
-    ending = (output.with_suffix("") if output.suffix == ".gz" else output).suffix
-    if ending in (".jsonl", ".ndjson"):
-        raise ConfigError(
-            f"the clean copy is TSV, unsupported format {ending}", where="-o", fix="use the extension .tsv"
-        )
+    if (ending := _ending(output)) in OTHER_FORMATS:
+        what = f"the clean copy is TSV or CSV, unsupported format {ending}"
+        raise ConfigError(what, where="-o", fix="use the extension .tsv or .csv")
 
 
 def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
