@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import subprocess
 import sys
@@ -105,6 +106,30 @@ def test_a_closed_stdin_is_said_if_it_is_read(places: dict[str, str]) -> None:
     done = shell("predict {run}".format(**places), "<&-")
     assert done.returncode == 2
     assert done.stderr == "seq2see: <stdin>: can't be read: it is closed\n  fix: redirect it: < FILE\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes can't be waited for here")
+@pytest.mark.parametrize("options", ["", "--lexicon {pairs}", "--beam 2"])
+def test_whoever_writes_to_a_pipe_may_wait_for_each_answer(options: str, places: dict[str, str]) -> None:
+    """As a coprocess, or behind `tail -f`; what has come at once is answered together."""
+    line = f"{shlex.quote(sys.executable)} -m seq2see predict {places['run']} {options.format(**places)}"
+    texts = ["abc", "de", "abcdef"]
+    alone = shell(f"predict {places['run']} {' '.join(texts)} {options.format(**places)}", "").stdout.splitlines()
+    answers = []
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+    with subprocess.Popen(shlex.split(line), env=environment, **pipes) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for given in (texts[:1], texts[1:]):
+            process.stdin.write("".join(f"{text}\n" for text in given).encode())
+            process.stdin.flush()
+            for _ in given:
+                ready, _, _ = select.select([process.stdout], [], [], 60)
+                assert ready, "no answer before the end of the input"
+                answers.append(process.stdout.readline().decode().rstrip("\n"))
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert answers == alone
 
 
 @pytest.mark.slow

@@ -13,10 +13,10 @@ import pytest
 
 import seq2see
 from seq2see import Model
-from seq2see.data import iterate_rows
+from seq2see.data import TableOptions, iterate_rows
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference import options as all_options
-from seq2see.inference.options import Constraints, GenerationOptions
+from seq2see.inference.options import NO_CONSTRAINTS, Constraints, GenerationOptions
 from seq2see.inference.reading import UnansweredTextWarning
 from seq2see.inference.requests import Request, constraints_in, request_of, requests_of, split_per_text
 
@@ -208,6 +208,44 @@ def read(*objects: object) -> list[Request]:
 
 def rows_of(content: str, name: str) -> list[Request]:
     return list(map(request_of, iterate_rows(io.BytesIO(content.encode()), name, named=all_options.PER_TEXT)))
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt", "in.jsonl"])
+def test_objects_with_the_key_of_a_text_are_json_whatever_the_file_is_called(name: str) -> None:
+    lines = [{"id": 3, "source": "a, b", "max_length": 4}, {"source": "{c}", "target": "d"}]
+    content = "".join(json.dumps(each) + "\n" for each in lines)
+    first, second = rows_of(content, name)
+    assert (first.text, first.own.max_length, second.text, second.own) == ("a, b", 4, "{c}", NO_CONSTRAINTS)
+    as_texts = iterate_rows(io.BytesIO(content.encode()), name, table=TableOptions(delimiter="tab"))
+    if name != "in.jsonl":
+        assert [row.source for row in as_texts] == content.splitlines()
+
+
+@pytest.mark.parametrize("content", ['{"a": "b"}\n', '{"source": "a"}\nb\n', "{source}\n", '{"source"\n', "[1, 2]\n"])
+def test_other_texts_with_braces_are_texts(content: str) -> None:
+    assert [request.text for request in rows_of(content, "texts.txt")] == content.splitlines()
+
+
+def test_the_key_of_training_tells_json_on_standard_input() -> None:
+    content = b'{"word": "a", "text": "b"}\n'
+    for known, expected in ((("word",), "a"), ((), "b"), (("word", "tag"), content.decode().strip())):
+        rows = iterate_rows(io.BytesIO(content), "<stdin>", known=TableOptions(source=known))
+        if len(known) < 2:
+            assert [row.source for row in rows] == [expected]
+        else:
+            with pytest.raises(DataError):
+                list(rows)
+
+
+def test_a_key_that_is_nearly_a_constraint_is_noted() -> None:
+    said: list[str] = []
+    lines = b'{"source": "a", "max_lenght": 5, "id": 7, "contain": "b"}\n'
+    list(iterate_rows(io.BytesIO(lines), "<stdin>", named=all_options.PER_TEXT, say=said.append))
+    assert said == ["note: <stdin>: max_lenght is ignored; did you mean max_length?"]
+    said.clear()
+    table = b"source,prefixes,forbid,note\na,b,c,d\n"
+    list(iterate_rows(io.BytesIO(table), "in.csv", named=all_options.PER_TEXT, say=said.append))
+    assert said[-1] == "note: in.csv: prefixes is ignored; did you mean prefix?"
 
 
 def test_lines_of_json_have_constraints_of_their_own() -> None:

@@ -15,6 +15,7 @@ from seq2see.console import say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.options import LISTED, Alignments, Format, GenerationOptions
+from seq2see.storage.files import is_stream
 
 if TYPE_CHECKING:
     from seq2see.inference.requests import Request
@@ -77,6 +78,8 @@ def answer(
         known=model.table,
     ) as (requests, at_once):
         has_weights = alignments is not None
+        # Whoever writes to a pipe may be waiting for each answer.
+        is_live = not texts and (input_ is None or is_stream(input_))
 
         def computed(asked: Iterable[Request]) -> Iterator[tuple[str, Prediction]]:
             return stream_requests(model, asked, options, chunk_size=at_once or CHUNK, with_attention=has_weights)
@@ -97,7 +100,7 @@ def answer(
                     unfinished += not prediction.finished
                     missing += not prediction.finished and not prediction.target_tokens
                 file.writelines(lines_of(number, source, prediction))
-                if number % CHUNK == 0 or at_once:
+                if number % CHUNK == 0 or is_live:
                     file.flush()
     if known:
         say(f"looked up in {lexicon}: {num_known:,} of {number:,} texts")

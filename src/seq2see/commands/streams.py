@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+PIPE_BYTES = 2**16
+"""What a pipe of Linux holds by default."""
 READ_OPTIONS = frozenset(
     {"--input", "--lexicon", "--glossary", "--test", "--data", "--dev", "--sources", "--also-source", "--also-target"}
 )
@@ -69,6 +71,9 @@ def open_streams() -> None:
         reserve(number, mode)
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(STDIN, closefd=False)), encoding="utf-8")
+    elif sys.stdin is sys.__stdin__:
+        raw = io.FileIO(STDIN, closefd=False)  # with room for all that a pipe holds, which is answered together
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(raw, PIPE_BYTES), encoding="utf-8")
     if sys.stdout is sys.__stdout__:
         sys.stdout = text_stream(StandardOutput(STDOUT, "w", closefd=False), errors="surrogateescape")
     if sys.stderr is sys.__stderr__:

@@ -22,15 +22,18 @@ _SIGNS = "^~¦§#@\x1e\x1f\x01"
 """What may divide columns and is not told from text, since texts have it too."""
 
 
-def diagnosis(lines: Iterable[bytes], path: str, columns: Columns, faults: Sequence[Fault]) -> Advice | None:
+def diagnosis(
+    lines: Iterable[bytes], path: str, columns: Columns, faults: Sequence[Fault], *, can_skip: bool = True
+) -> Advice | None:
     """What is wrong with the file of these lines, in which these faults were found; None if only single lines are.
 
-    `lines` have no line ends. All are looked at for the encoding, the first ones for their columns.
+    `lines` have no line ends. All are looked at for the encoding, the first ones for their columns. `can_skip` says
+    whether the command has --skip-bad.
     """
     if "encoding" in faults:
         found = LinesNotUTF8()
         found.add(lines)
-        return found.advice() if found.num_bad else None
+        return found.advice(can_skip=can_skip) if found.num_bad else None
     if columns == "target" or "columns" not in faults:
         return None
     return single_column_advice(beginning(lines), path)
@@ -79,4 +82,4 @@ def diagnosis_of_sources(seen: bytes, path: str, fault: Fault) -> Advice | None:
     if fault in NOT_UTF8 and (advice := unicode_advice(seen)):
         return advice
     lines = [line.removesuffix(b"\r") for line in seen.removesuffix(b"\n").split(b"\n")]
-    return diagnosis(lines, path, "target", [fault])
+    return diagnosis(lines, path, "target", [fault], can_skip=False)

@@ -62,14 +62,15 @@ class LinesNotUTF8:
                 if len(self.sample) < SAMPLE_BYTES:
                     self.sample += line[:SAMPLE_BYTES].removesuffix(b"\r") + b"\n"
 
-    def advice(self) -> Advice:
-        """What encoding the file could have, or that only some lines are damaged."""
+    def advice(self, *, can_skip: bool = True) -> Advice:
+        """What encoding the file could have, or that only some lines are damaged, which a command may skip."""
         found = candidates(self.sample)
         evidence = tuple(f"as {each.name}: {each.sample}" for each in found)
         lines = f"{self.num_bad:,} of {self.num_lines:,} lines {'is' if self.num_bad == 1 else 'are'} not UTF-8"
         if self.num_good >= self.num_bad:
             what = f"{lines}, but {self.num_good:,} others are, with letters beyond ASCII"
-            fix = "correct or skip these lines (--skip-bad); converting the whole file would garble the others"
+            lines_to = "correct or skip these lines (--skip-bad)" if can_skip else "correct these lines"
+            fix = f"{lines_to}; converting the whole file would garble the others"
             return Advice(what, fix, evidence=evidence)
         if not found:
             return Advice(lines, "find out which program wrote it, and export it as UTF-8")

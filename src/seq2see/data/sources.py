@@ -9,6 +9,7 @@ import select
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -49,6 +50,8 @@ LONGEST_LINE = 4_000_000
 MOST_RECORD_LINES = 1_000
 _PATIENCE = 0.1
 """Seconds that more of a pipe may take to come, once one of its lines can't be read."""
+_NEARLY = 0.8
+"""From this similarity on, a key is probably another one mistyped."""
 _NO_OPTIONS = TableOptions()
 _TEXT_NAMES = ("source", "text", "src")
 """What a column of texts may be called beside columns that are asked for, the most telling first."""
@@ -69,6 +72,8 @@ class SourceRow(NamedTuple):
     """Whether the values are cells, and so texts whatever they stand for."""
     error: DataError | None = None
     """Why it can't be read; the source is empty then."""
+    is_last_here: bool = False
+    """Whether the next one has yet to come, through a pipe."""
 
 
 def iterate_sources(
@@ -131,7 +136,7 @@ def _source_format(
         known = replace(known, source=(known.target,), target=None)
     merged = table.over(known)
     is_asked = bool(table.given().keys() - {"encoding", "target"} or extra)
-    if is_json(Path(name)):
+    if is_json(Path(name)) or (table.delimiter is None and _are_objects_of_texts(head, merged.source)):
         return _json_format(head, name, table, known, extra)
     filled = [line for line in head if line.strip()]
     if is_asked:
@@ -192,6 +197,24 @@ def _json_format(
         return format_of(head, replace(merged, source=(usual,)), name, extra=extra, has_target=False)
 
 
+def _are_objects_of_texts(lines: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether each line is a JSON object with the text under a key of these names, or a usual one."""
+    keys = [set(_keys_in(line)) for line in lines if line.strip()]
+    wanted = {name.partition(".")[0] for name in names if not name.isdecimal()}
+    return bool(keys) and all(own >= wanted if wanted else own & set(_TEXT_NAMES) for own in keys)
+
+
+def _keys_in(line: str) -> tuple[str, ...]:
+    """The keys of a JSON object; none of anything else."""
+    if not line.lstrip().startswith('{"'):
+        return ()
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(value)
+
+
 class _Beginning:
     """The lines of a stream, of which the first ones are kept: evidence if one of them can't be read."""
 
@@ -244,10 +267,26 @@ def _has_places(stream: BinaryIO) -> bool:
         return True
 
 
+def must_wait_for(stream: BinaryIO) -> bool:
+    """Whether the next line of a pipe has yet to come, from a writer who may be waiting for our answer.
+
+    False for a file, and where it can't be known.
+    """
+    try:
+        return not _has_places(stream) and not _lines_in(stream)
+    except (OSError, AttributeError, ValueError):  # such as a stream that a program has put in place of stdin
+        return False
+
+
 def _waiting_in(pipe: BinaryIO) -> bytes:
-    """The whole lines that have come; the writer of more may be waiting for our answer."""
+    """The whole lines that have come, or come soon; the writer of more may be waiting for our answer."""
+    select.select([pipe.fileno()], [], [], _PATIENCE)
+    return _lines_in(pipe)
+
+
+def _lines_in(pipe: BinaryIO) -> bytes:
+    """The whole lines that can be read at once; they are still to be read."""
     number = pipe.fileno()
-    select.select([number], [], [], _PATIENCE)
     is_blocking = os.get_blocking(number)
     os.set_blocking(number, False)
     try:
@@ -282,6 +321,11 @@ def _rows(
     names = table.over(known).source
     if say is not None and isinstance(chosen, TextFormat) and names and texts and have_names([texts[0].strip()], names):
         say(f"{name}: the first line is answered, too; if {texts[0].strip()} is the name of the column: --header yes")
+    if say is not None and named:
+        keys = header if columns else _keys_in(texts[0]) if isinstance(chosen, JsonFormat) and texts else ()
+        for key in keys:
+            if key not in (*named, *names) and (meant := get_close_matches(key, named, 1, _NEARLY)):
+                say(f"note: {name}: {key} is ignored; did you mean {meant[0]}?")
     has_read, refused, advice, first = False, 0, None, ""
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
         if not isinstance(found, LineError):
@@ -289,7 +333,14 @@ def _rows(
             if columns:
                 values = dict(zip(columns, found.extra[len(extra) :], strict=True))
             source = beside(found.source, folder)
-            yield SourceRow(source, line.origin, found.extra[: len(extra)], values, in_cells=bool(columns))
+            yield SourceRow(
+                source,
+                line.origin,
+                found.extra[: len(extra)],
+                values,
+                in_cells=bool(columns),
+                is_last_here=must_wait_for(start.stream),
+            )
             has_read = True
             continue
         refused += 1
@@ -301,7 +352,7 @@ def _rows(
         if refuse is None or is_last or (refused == 1 and found.fault in NOT_UTF8 and unicode_form(seen)):
             raise error
         refuse(error)
-        yield SourceRow("", line.origin, ("",) * len(extra), error=error)
+        yield SourceRow("", line.origin, ("",) * len(extra), error=error, is_last_here=must_wait_for(start.stream))
 
 
 def _columns_of(

@@ -1,6 +1,7 @@
 """Writes a clean copy of a file of pairs: safe changes only, and all of them are counted.
 
-The copy is TSV or, if its name ends in .csv, CSV, in UTF-8 with LF. Cleaning is idempotent, and training accepts every line of the copy.
+The copy is TSV or, if its name ends in .csv, CSV, in UTF-8 with LF. Cleaning is idempotent, and training accepts every
+line of the copy.
 """
 
 from __future__ import annotations

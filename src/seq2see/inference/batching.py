@@ -23,14 +23,17 @@ QUADRATIC = 256
 
 
 def chunks_of(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:
-    """The requests in lists of `size`, or fewer long ones; those before an unreadable one come before its error."""
+    """The requests in lists of `size`, or fewer: long ones, and those that have come where others have yet to come.
+
+    Those before an unreadable one come before its error.
+    """
     chunk: list[Request] = []
     characters = 0
     try:
         for request in requests:
             chunk.append(request)
             characters += len(request.text)
-            if len(chunk) == size or characters > CHUNK_CHARACTERS:
+            if len(chunk) == size or characters > CHUNK_CHARACTERS or request.is_last_here:
                 yield chunk
                 chunk, characters = [], 0
     except UserError:

@@ -79,7 +79,7 @@ class Lexicon:
                 is_plain = request.own == NO_CONSTRAINTS and request.error is None
                 found = self.answer(request.text, n_best) if is_plain else None
                 waiting.append((request.text, found))
-                yield request if found is None else Request("", place=request.place)
+                yield request if found is None else request._replace(text="")
 
         for _, answer in model(others()):
             text, found = waiting.popleft()

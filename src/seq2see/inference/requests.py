@@ -30,6 +30,8 @@ class Request(NamedTuple):
     """Why it can't be answered, for a line that can't be read."""
     place: str = ""
     """Where it is, such as `in.jsonl:2`."""
+    is_last_here: bool = False
+    """Whether the next one has yet to come, from a writer who may be waiting for this answer."""
 
 
 # --- keyword arguments ----------------------------------------------------------------------------------------------
@@ -138,12 +140,12 @@ def _is_none(value: Any) -> bool:
 def request_of(row: SourceRow) -> Request:
     """What a line of a file asks: its source, with the constraints among its other values, or why it can't be read."""
     if row.error is not None:
-        return Request("", error=row.error, place=row.origin)
+        return Request("", error=row.error, place=row.origin, is_last_here=row.is_last_here)
     try:
         own = constraints_in(row.values, in_cells=row.in_cells, where=row.origin) if row.values else NO_CONSTRAINTS
-        return Request(row.source, own, place=row.origin)
+        return Request(row.source, own, place=row.origin, is_last_here=row.is_last_here)
     except DataError as error:
-        return Request(row.source, error=error, place=row.origin)
+        return Request(row.source, error=error, place=row.origin, is_last_here=row.is_last_here)
 
 
 def constraints_in(values: Mapping[str, object], *, in_cells: bool, where: str) -> Constraints:
