@@ -22,6 +22,7 @@ PIECES = [
     "\u2028", "\u3000", "\u200b",
     "\ufeff", "\u200d", "\u0301", "\u05bf", "&apos;", "&quot;", "&#39;", "&#x2019;", " @-@ ", "don't", "l’été", "naïve",
     "½", "x²", "٣", "४", "\u0640", "ʼ", "ǆ", "\x00", "\x7f",
+    *"()[]{}=,;|", "N(1,2)", "A=b,c",
 ]  # fmt: skip
 """Letters of many scripts, marks without a letter, white space of all kinds, entities."""
 UNITS = ("characters", "decomposed", "graphemes", "bpe", "unigram", "words", "symbols", "bytes", "tags")

@@ -15,7 +15,7 @@ from seq2see.doctor.side_statistics import SideStatistics
 from seq2see.printable import quoted
 from seq2see.text.choice import are_unspaced
 from seq2see.text.fields import VALUE_UNITS
-from seq2see.text.tokenizers import TAG_SEPARATOR
+from seq2see.text.tokenizers import tags_in
 
 _NUM_EXAMPLES = 3
 _RARE_COUNT = 2
@@ -91,7 +91,7 @@ def _symbols(side: SideStatistics, unit: str) -> tuple[Mapping[str, int], Mappin
         counts: Counter[str] = Counter()
         first: dict[str, tuple[int, str]] = {}
         for text, count in side.tokens.items():
-            for tag in filter(None, TAG_SEPARATOR.split(text)):
+            for tag in tags_in(text):
                 counts[tag] += count
                 first.setdefault(tag, side.first_token[text])
         return counts, first, True

@@ -14,7 +14,7 @@ from seq2see.errors import ConfigError
 from seq2see.text.fields import ARRAYS, FIELD_UNITS, PICTURES, VALUE_UNITS, columns_of, is_value_unit, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
-from seq2see.text.tokenizers import TAG_SEPARATOR, Characters, Decomposed, Graphemes, Units, are_spaced_tags
+from seq2see.text.tokenizers import Characters, Decomposed, Graphemes, Units, are_spaced_tags, tags_in
 
 SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
@@ -204,7 +204,7 @@ def reason_for_tags(texts: Sequence[str], first: Sequence[str]) -> str | None:
     is_spaced = are_spaced_tags(texts, first)
     if not filled or (any(" " in text.strip() for text in filled) and not is_spaced):
         return None
-    counts = Counter(tag for text in filled for tag in TAG_SEPARATOR.split(text) if tag)
+    counts = Counter(tag for text in filled for tag in tags_in(text))
     uses = counts.total() / max(1, len(counts))
     num_lists = sum(bool(_LIST.search(text)) for text in filled)
     if (is_spaced or 2 * num_lists >= len(filled)) and uses >= 5:

@@ -179,7 +179,7 @@ class Symbols(Tokenizer):
 class Tags(Tokenizer):
     """A set of tags, such as `V;PST;3` or `Case=Nom|Number=Sing`: whole units, whose order means nothing.
 
-    Tags are separated by semicolons, commas, vertical bars or white space. Each is one token, `<V>`, so that it differs
+    Tags are separated as by `tags_in`. Each is one token, `<V>`, so that it differs
     from a text with the same letters. Each occurs once, in the order of a vocabulary: the most frequent first, which an
     LSTM learns as well as the order of the data, and better than that of the alphabet.
     """
@@ -201,7 +201,7 @@ class Tags(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text; unknown tags come last, in alphabetical order."""
-        tags = {f"<{tag}>" for tag in TAG_SEPARATOR.split(super().normalize(text)) if tag}
+        tags = {f"<{tag}>" for tag in tags_in(super().normalize(text))}
         return sorted(tags, key=lambda tag: (self._ranks.get(tag, len(self._ranks)), tag))
 
     def join(self, tokens: list[str]) -> str:
@@ -217,8 +217,19 @@ def _grapheme() -> Any:
     return regex.compile(r"\X")
 
 
-TAG_SEPARATOR = re.compile(r"[;,|\s]+")
+_IN_BRACKETS = r"[(\[{][^()\[\]{};]*[)\]}]"
+_PIECE = rf"(?:{_IN_BRACKETS}|(?!{_IN_BRACKETS})[^;,|\s=])"
+_TAG = re.compile(rf"{_PIECE}*=(?:{_PIECE}|=)*(?:,{_PIECE}+(?!=|{_PIECE}))*|{_PIECE}+")
 _CAPITALS = re.compile(r"[A-Z0-9][A-Z0-9.+/=_-]*")
+
+
+def tags_in(text: str) -> list[str]:
+    """The tags of a text, which are separated by semicolons, commas, vertical bars or white space.
+
+    What is in brackets isn't separated, as the person and number of `NOM(3,SG)` (UniMorph 4), nor are the values of a
+    feature, such as `PronType=Int,Rel` (Universal Dependencies).
+    """
+    return _TAG.findall(text)
 
 
 def are_spaced_tags(texts: Sequence[str], first: Sequence[str]) -> bool:

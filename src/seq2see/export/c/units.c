@@ -230,19 +230,61 @@ static int32_t tag_rank(const Codec *codec, const Unit *unit, Slice tag)
   return id == UNK ? INT32_MAX : id;
 }
 
+/* The end of what is in brackets from here on; the same place if nothing is. */
+static size_t after_brackets(Slice text, size_t at)
+{
+  if (text.at[at] != '(' && text.at[at] != '[' && text.at[at] != '{') return at;
+  for (size_t i = at + 1; i < text.length; i++) {
+    const char c = text.at[i];
+    if (c == ')' || c == ']' || c == '}') return i + 1;
+    if (c == '(' || c == '[' || c == '{' || c == ';') break;
+  }
+  return at;
+}
+
+/* The end of what is between separators, and whether it has an =. */
+static size_t piece_end(Slice text, size_t at, int *has_value)
+{
+  size_t length;
+  while (at < text.length) {
+    const size_t after = after_brackets(text, at);
+    if (after > at) {
+      at = after;
+      continue;
+    }
+    const uint32_t c = point_at(text.at + at, &length);
+    if (is_space(c) || c == ';' || c == ',' || c == '|') break;
+    *has_value |= c == '=';
+    at += length;
+  }
+  return at;
+}
+
+/* The end of a tag: a comma separates the values of a feature, but tags otherwise. */
+static size_t tag_end(Slice text, size_t at)
+{
+  int has_value = 0, is_other = 0;
+  size_t end = piece_end(text, at, &has_value);
+  while (has_value && end + 1 < text.length && text.at[end] == ',') {
+    const size_t next = piece_end(text, end + 1, &is_other);
+    if (is_other || next == end + 1) break;
+    end = next;
+  }
+  return end;
+}
+
 static void split_tags(Work *work, const Codec *codec, const Unit *unit, Slice text, Slices *to)
 {
   const Slice own = normal(work, codec, text);
   const size_t first = to->count;
   size_t length;
   for (size_t i = 0, end; i < own.length; i = end) {
-    uint32_t c = point_at(own.at + i, &length);
-    const int between = is_space(c) || c == ';' || c == ',' || c == '|';
-    for (end = i + length; end < own.length; end += length) {
-      c = point_at(own.at + end, &length);
-      if ((is_space(c) || c == ';' || c == ',' || c == '|') != between) break;
+    end = tag_end(own, i);
+    if (end == i) { /* a separator */
+      point_at(own.at + i, &length);
+      end += length;
+      continue;
     }
-    if (between) continue;
     char *const at = new_block(work, end - i + 2, 1);
     at[0] = '<';
     memcpy(at + 1, own.at + i, end - i);

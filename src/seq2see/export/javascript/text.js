@@ -8,7 +8,9 @@ const UNKNOWN_PENALTY = 10;
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const SPACES = new RegExp(`[${SPACE}]+`, "u");
 const RUNS = new RegExp(`[^${SPACE}]+|[${SPACE}]+`, "gu");
-const TAG_SEPARATORS = new RegExp(`[;,|${SPACE}]+`, "u");
+const IN_BRACKETS = "[([{][^()[\\]{};]*[)\\]}]";
+const PIECE = `(?:${IN_BRACKETS}|(?!${IN_BRACKETS})[^;,|${SPACE}=])`;
+const TAG = new RegExp(`${PIECE}*=(?:${PIECE}|=)*(?:,${PIECE}+(?!=|${PIECE}))*|${PIECE}+`, "gu");
 const BLANK = new RegExp(`^[${SPACE}]*$`, "u");
 
 // What subwords are made of: see seq2see.text.subwords.
@@ -153,7 +155,7 @@ function makeTokenizer({ tokenizer, normalization, case: folding, ...more }, tok
       const rank = (tag) => ranks.get(tag) ?? ranks.size;
       return {
         split: (text) => {
-          const found = new Set(normal(text).split(TAG_SEPARATORS).filter(Boolean).map((tag) => `<${tag}>`));
+          const found = new Set(normal(text).match(TAG)?.map((tag) => `<${tag}>`));
           return [...found].sort((one, other) => rank(one) - rank(other) || compare(one, other));
         },
         join: (parts) => parts.map((token) => token.replace(/^<([^]*)>$/u, "$1")).join(";"),
