@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from seq2see.blueprint import ModelOptions, resolve
-from seq2see.export.c_checking import check_in_c, compiled, run_program, vectors
+from seq2see.export.c_checking import ESCAPES, check_in_c, compiled, run_program, vectors
 from seq2see.export.c_target import c_source
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
 from seq2see.storage.weights import read_weights
+from seq2see.text import Codec, make_tokenizer
 
 _module = importlib.util.spec_from_file_location("export_javascript", Path(__file__).parent / "test_javascript.py")
 assert _module is not None and _module.loader is not None
@@ -213,6 +214,89 @@ def test_lines_may_end_in_cr_lf_and_one_without_an_answer_shows_in_the_status(ex
     status, (first, second) = ran(b"ab\xe8\nabc\n")
     assert (status, first) == (1, b"error\t-4") and second == ran(b"abc\n")[1][0]
     assert ran(b"abc\n")[0] == 0
+
+
+LETTERS = "\\\t\r\n abenrtu"
+
+
+@pytest.fixture
+def program(exported, compiler, tmp_path):
+    """The program of a model that knows backslashes and ends of lines, and the model."""
+    codecs = tuple(Codec.build(make_tokenizer("characters"), [LETTERS]) for _ in range(2))
+    model, bundle = exported(resolve(ModelOptions(name="attention", width=16, embedding=8)), codecs)
+    return compiled(c_source(bundle), tmp_path, compiler), model
+
+
+def ran(program: Path, given: bytes, *arguments: str, redirected: str = "") -> tuple[int, list[str], str]:
+    """The exit status, the lines of the output and what is said on stderr."""
+    command = ["sh", "-c", f'exec "$0" "$@" {redirected}', program, *arguments]
+    run = subprocess.run(command, input=given, capture_output=True, check=False, timeout=60)
+    return run.returncode, run.stdout.decode().splitlines(), run.stderr.decode()
+
+
+def test_a_text_is_the_line_as_it_is_unless_lines_are_escaped(program) -> None:
+    built, model = program
+    texts = [r"\beta", r"\tau \nu", r"\\", r"ab\r", "\\"]
+    others = ["\\", "a\tb", "a\nb", "b\r", r"\t", r"\nu"]
+    for arguments, given, expected in (
+        ((), texts, model.predict(texts)),
+        (("escaped",), [text.translate(ESCAPES) for text in others], model.predict(others)),
+    ):
+        status, lines, _ = ran(built, "".join(f"{line}\n" for line in given).encode(), *arguments)
+        assert (status, [line.split("\t")[0] for line in lines]) == (
+            0,
+            [answer.text.translate(ESCAPES) for answer in expected],
+        )
+        numbers = [float(line.split("\t")[1]) for line in lines]
+        assert numbers == pytest.approx([answer.log_prob for answer in expected], abs=1e-4)
+
+
+def test_a_line_with_a_nul_has_no_answer_and_a_byte_order_mark_is_no_text(program) -> None:
+    built, _ = program
+    _, (first, second), _ = ran(built, b"ab\nbe\n")
+    assert ran(built, b"ab\nb\0e\nbe\n") == (1, [first, "error\t-4", second], "")
+    assert ran(built, b"ab\n\0\nbe\n")[:2] == (1, [first, "error\t-4", second])
+    assert ran(built, b"\xef\xbb\xbfab\nbe") == (0, [first, second], "")
+    assert ran(built, b"be\n\xef\xbb\xbfab\n")[1][1] != first
+
+
+def test_what_cannot_be_read_or_written_ends_the_program_with_2(program, tmp_path) -> None:
+    built, _ = program
+    assert ran(built, b"ab\n" * 9, redirected=">&-")[0] == 2
+    assert "the output can't be written" in ran(built, b"ab\n", redirected=">&-")[2]
+    status, _, said = ran(built, b"", redirected=f"< {tmp_path}")
+    assert (status, said) == (2, "the input can't be read: Is a directory\n")
+    status, _, said = ran(built, b"", "check", str(tmp_path))
+    assert status == 2 and said == f"{tmp_path}: Is a directory\n"
+
+
+def test_an_invalid_argument_is_named_with_its_range(program) -> None:
+    built, _ = program
+    refused = {
+        each: f"BEAM must be a whole number from 1 to 64, not {each}"
+        for each in ("abc", "5x", "0", "-1", "65", "18446744073709551617")
+    }
+    refused |= {
+        "5 6": "N_BEST must be a whole number from 1 to 5, not 6",
+        "5 5 ab": "unexpected argument ab",
+        "check": "check needs the file VECTORS.tsv",
+        "check a.tsv 5": "unexpected argument 5",
+    }
+    for arguments, said in refused.items():
+        status, lines, message = ran(built, b"ab\n", *arguments.split())
+        assert (status, lines) == (2, []) and message.startswith(f"{said}\nusage: ")
+    assert ran(built, b"ab\n", "64", "64")[0] == 0
+
+
+def test_a_line_of_the_vectors_that_is_damaged_is_no_right_answer(program, tmp_path) -> None:
+    built, model = program
+    path = tmp_path / "model.vectors.tsv"
+    path.write_text(vectors(model, ["ab", "be"]))
+    assert ran(built, b"", "check", str(path))[0] == 0
+    for damaged in ("5\tab\n", "x\tab\tbe\t-1\n", "\n"):
+        path.write_text(vectors(model, ["ab", "be"]) + damaged)
+        status, (said,), _ = ran(built, b"", "check", str(path))
+        assert status == 1 and said.startswith("4 of 5 answers are the same")
 
 
 def test_a_name_stays_in_its_comment(exported, built) -> None:

@@ -63,7 +63,7 @@ def run_program(
     A text without an answer has "error" with its number, and the program then ends with 1.
     """
     given = "".join(f"{text.translate(ESCAPES)}\n" for text in texts)
-    command = [str(program), *([] if weights is None else [str(weights)]), str(beam), str(n_best)]
+    command = [str(program), *([] if weights is None else [str(weights)]), "escaped", str(beam), str(n_best)]
     ran = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)
     lines = ran.stdout.split("\n")[:-1]
     if ran.returncode not in (0, 1) or len(lines) != len(texts):
