@@ -26,13 +26,15 @@ function take(tensor, rows, axis) {
 
 export async function load(folder) {
   const values = JSON.parse(readFileSync(`${folder}/model.json`, "utf8"));
-  const { Codec } = await import(pathToFileURL(resolve(folder, "text.js")));
+  const { BLANK, Codec } = await import(pathToFileURL(resolve(folder, "text.js")));
   const [encoder, step] = await Promise.all(["encoder", "step"].map((name) => InferenceSession.create(`${folder}/${name}.onnx`)));
-  return { values, encoder, step, source: new Codec(values.source), target: new Codec(values.target) };
+  return { BLANK, values, encoder, step, source: new Codec(values.source), target: new Codec(values.target) };
 }
 
 // The best answers with their log-probabilities, best first; a beam of 1 is greedy search.
-export async function search({ values, encoder, step, source, target }, text, beam = 1) {
+export async function search({ BLANK, values, encoder, step, source, target }, text, beam = 1) {
+  // No pair of training had an empty source; of several fields one is filled.
+  if (BLANK.test(text) && !source.hasFields) return [{ text: "", logProb: 0 }];
   const read = [...source.encode(text), EOS];
   const state = await encoder.run({ ids: integers(read, [1, read.length]), lengths: integers([read.length], [1]) });
   const divisor = (length) => (beam > 1 ? ((5 + length) / 6) ** values.lengthPenalty : 1); // Wu et al. 2016, eq. 14

@@ -36,6 +36,8 @@ class Model:
 
     def search(self, text, beam=1):
         """The best answers with their log-probabilities, best first; a beam of 1 is greedy search."""
+        if not text.strip():
+            return [("", 0.0)]  # no pair of training had an empty source
         read, limit = self.encode(text), self.values["maxLength"]
         state = run(self.encoder, {"ids": np.array([read]), "lengths": np.array([len(read)])})
         penalty = self.values["lengthPenalty"] if beam > 1 else 0

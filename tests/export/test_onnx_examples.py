@@ -18,7 +18,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-TEXTS = ["a", "abc", "hgfedcba", "cab", "ddddddddddddd", "bad"]
+TEXTS = ["", " \t\x1c\u3000", "a", "abc", "hgfedcba", "cab", "ddddddddddddd", "bad"]
 RUN_IN_NODE = """
 import { readFileSync } from "node:fs";
 import { load, search } from "./onnx_search.mjs";

@@ -30,7 +30,7 @@ def files(bundle: Bundle) -> dict[str, bytes]:
     found = graphs(bundle.programs, stored, {name: str(value) for name, value in bundle.facts.items()})
     values = {"format": FORMAT, "opset": OPSET, "weights": bundle.format, "rows": axes_of(bundle.programs)}
     found[VALUES] = json.dumps({**values, **bundle.values()}, ensure_ascii=False, indent=1).encode() + b"\n"
-    found[TEXT] = f"{resource('text.js')}\nexport {{ Codec }};\n".encode()
+    found[TEXT] = f"{resource('text.js')}\nexport {{ BLANK, Codec }};\n".encode()
     return found
 
 
