@@ -65,6 +65,14 @@ def test_what_was_checked_is_in_the_file(model, tmp_path, node) -> None:
     assert f"<li>{exported.check.lines()[0]}</li>" in page
 
 
+@pytest.mark.filterwarnings("ignore::seq2see.inference.reading.UnansweredTextWarning")
+@pytest.mark.parametrize("ending", [".mjs", ".c"])
+def test_texts_without_an_answer_are_not_checked(model, tmp_path, node, compiler, ending) -> None:
+    data = [("ab", "ba"), ("a\tb", "ba"), ("a" * 20_000, "a"), ("ba", "ab")]
+    exported = model.export(tmp_path / f"one{ending}", weights="float32", data=data)
+    assert exported.check is not None and (exported.check.count, exported.check.same) == (2, (2, 2))
+
+
 def test_types_stand_beside_a_module(model, tmp_path) -> None:
     for ending, types in ((".js", ".d.ts"), (".mjs", ".d.mts")):
         model.export(tmp_path / f"one{ending}", data=[("ab", "ba")])

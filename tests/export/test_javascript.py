@@ -79,6 +79,44 @@ def test_an_unknown_option_is_refused(exported, node) -> None:
         run_in_node(module(bundle), ["abc"], [{"num_beams": 3}], node)
 
 
+WRONG_OPTIONS = {
+    "beam must be an integer from 1 to {most}, not 100000": {"beam": 100_000},
+    "beam must be an integer from 1 to {most}, not 0": {"beam": 0},
+    "beam must be an integer from 1 to {most}, not 1.5": {"beam": 1.5},
+    "nBest must be an integer from 1 to 2, not 3": {"beam": 2, "nBest": 3},
+    "minLength must be an integer from 1 to 4, not 5": {"minLength": 5, "maxLength": 4},
+    "maxLength must be an integer from 1 to 1000000, not 0": {"maxLength": 0},
+    "lengthPenalty must be from 0 to 1000000, not -1": {"lengthPenalty": -1},
+}
+"""By what is said of them where the largest beam is `most`."""
+
+
+def test_an_option_out_of_range_is_named(exported, node) -> None:
+    _, bundle = exported(resolve(ModelOptions(name="attention", width=16, embedding=8)))
+    for said, options in WRONG_OPTIONS.items():
+        with pytest.raises(ConfigError, match=f"RangeError: {said.format(most=1000)}"):
+            run_in_node(module(bundle), ["abc"], [options], node)
+    run_in_node(module(bundle), ["abc"], [{"beam": 1000, "nBest": 3}], node)
+
+
+WRONG_TEXTS = {False: ["a\tb", " \ta"], True: ["\t", " \t ", "a", "a\tV\tb"]}
+"""Texts that have no answer, of one field and of two."""
+
+
+@pytest.mark.filterwarnings("ignore::seq2see.inference.reading.UnansweredTextWarning")
+@pytest.mark.parametrize("several", WRONG_TEXTS)
+def test_a_text_without_an_answer_has_none_here(several, exported, two_fields, node) -> None:
+    o = resolve(ModelOptions(name="attention", width=16, embedding=8))
+    model, bundle = exported(two_fields(o) if several else o)
+    for text in WRONG_TEXTS[several]:
+        assert model.predict(text)[0].error
+        with pytest.raises(ConfigError, match="field"):
+            run_in_node(module(bundle), [text], [{}], node)
+    if not several:
+        assert not model.predict("\t")[0].error
+        run_in_node(module(bundle), ["\t"], [{}], node)
+
+
 def test_a_beam_ranks_with_the_models_own_length_penalty(exported, texts, node) -> None:
     o = resolve(ModelOptions(name="attention", width=16, embedding=8))
     model, bundle = exported(o, length_penalty=1.5)

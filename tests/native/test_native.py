@@ -14,6 +14,7 @@ import seq2see
 from seq2see.errors import UserError
 from seq2see.export.c_checking import NO_COMPILER, find_compiler
 from seq2see.native import load
+from seq2see.native.library import whole
 
 TEXTS = ["ab", "cba", "abcabc", "", "ac"]
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
@@ -104,12 +105,23 @@ def test_an_option_out_of_range_is_named(libraries, options, said) -> None:
         load(folder / "whole.so").predict("ab", **options)
 
 
-@pytest.mark.parametrize("text", ["a" * 20_000, "a\0b", "\ud800"])
+@pytest.mark.parametrize("text", ["a" * 20_000, "a\0b", "\ud800", "a\tb", ("a", "b")])
 def test_a_text_that_can_not_be_read_is_refused(libraries, text) -> None:
     folder, _ = libraries
     with pytest.raises(seq2see.DataError) as caught:
-        load(folder / "whole.so").predict(text)
+        load(folder / "whole.so").predict([text])
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("text", [5, None, (), ("a", 5), ("a\tb", "c"), {"a": "b"}])
+def test_what_is_no_text_is_refused(libraries, text) -> None:
+    folder, _ = libraries
+    with pytest.raises(seq2see.ConfigError, match="a text must be a str, or a tuple of its fields"):
+        load(folder / "whole.so").predict([text])
+
+
+def test_a_text_may_be_a_tuple_of_its_fields() -> None:
+    assert whole(("walk", "V;PST")) == whole(["walk", "V;PST"]) == whole("walk\tV;PST") == "walk\tV;PST"
 
 
 def test_what_can_not_be_loaded_is_named_with_a_fix(libraries, tmp_path) -> None:

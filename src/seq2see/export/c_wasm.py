@@ -58,7 +58,7 @@ def built(c: str, weights: bytes) -> bytes:
 
 def loader() -> str:
     """The ES module beside it, which has its name and `.mjs`."""
-    return resource("wasm.js") + resource("wasm_module.js")
+    return "".join(map(resource, ("options.js", "wasm.js", "wasm_module.js")))
 
 
 def check_wasm(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:

@@ -28,6 +28,7 @@ from seq2see.export.page import computing, page
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, members_of, model_of
 from seq2see.inference.predictor import Predictor
+from seq2see.inference.reading import read_sources
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.printable import one_line
 from seq2see.program import to_json
@@ -211,10 +212,12 @@ def export_run(
     model = model_of(stored, make_numpy_engine)
     target, computed_in = page_target(bundle, target, wasm) if out.suffix == PAGE else (target, ())
     pairs = sample(pairs_of_run(run, data, saved))
-    texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
+    texts = answered([pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs], model)
     check: Check | str | None = None
     if not pairs:
         check = "not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)"
+    elif not texts:
+        check = "not checked, because no text of the pairs has an answer: give others with --data dev.tsv (data=pairs)"
     elif target.check is not None:
         with packages_for(out):
             check = target.check(bundle, model, texts)
@@ -297,6 +300,14 @@ def sample(pairs: Sequence[Pair]) -> list[Pair]:
     """At most MOST_TEXTS of the pairs, evenly spread."""
     step = max(1, -(-len(pairs) // MOST_TEXTS))
     return list(pairs[::step])
+
+
+def answered(texts: Sequence[str], model: Predictor) -> list[str]:
+    """The texts that the model answers: one that is too long, or has other columns, is an error wherever it runs."""
+    codec, places = model.source_codec or model.target_codec, ["a text"] * len(texts)
+    is_prompt = model.source_codec is None
+    read = read_sources(texts, codec, model.input_limits(), places, is_prompt=is_prompt, refused={})
+    return [text for row, text in enumerate(texts) if row not in read.refused]
 
 
 def name_of(run: Path) -> str:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from seq2see.export.bundle import Bundle
 from seq2see.program import to_json
 
-PARTS = ("base64.js", "interpreter.js", "text.js", "search.js", "model.js")
+PARTS = ("base64.js", "interpreter.js", "text.js", "search.js", "options.js", "model.js")
 """The runtime, one part after the other, each with the names of those before it."""
 
 

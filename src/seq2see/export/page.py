@@ -23,7 +23,7 @@ BEAMS = (1, 3, 5, 10)
 CHOSEN_BEAM = 5
 
 
-IN_WASM = ("base64.js", "wasm.js", "wasm_page.js")
+IN_WASM = ("base64.js", "options.js", "wasm.js", "wasm_page.js")
 """What calls WebAssembly."""
 
 

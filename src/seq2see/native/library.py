@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +21,8 @@ ERRORS: dict[int, tuple[type[UserError], str, str]] = {
     -3: (DataError, "the text is too long for this model", "shorten it"),
     -4: (
         DataError,
-        "the text has another number of fields than the model",
-        "separate the fields by TAB, as in the training pairs",
+        "the text has another number of fields than the model, or all of them are empty",
+        "separate the fields by TAB, as in the training pairs, and fill one",
     ),
     -6: (CheckpointError, "the library was changed", "export and build it again"),
 }
@@ -95,7 +95,7 @@ class NativeModel:
 
     def predict(
         self,
-        texts: str | Iterable[str],
+        texts: str | Iterable[str | Sequence[str]],
         *,
         beam: int = 1,
         n_best: int = 1,
@@ -106,6 +106,7 @@ class NativeModel:
     ) -> list[NativePrediction]:
         """The answer to each text, greedily or by beam search; the options are those of `seq2see.Model.predict`.
 
+        A text of several fields has a TAB between them, or is a tuple or list of them: `[("walk", "V;PST")]`.
         `length_penalty` and `max_length` are by default the model's own. DataError for a text that it can't read,
         ConfigError for an option out of range, and for an `unknown` one, with its name here.
         """
@@ -119,7 +120,7 @@ class NativeModel:
         require("length_penalty", length_penalty or 0, 0, MAX_LENGTH, float)
         own = 0.0 if length_penalty is None else length_penalty or -1.0  # in C 0 is the default, and below 0 is none
         options = _Options(beam, n_best, own, min_length or 0, max_length or 0)
-        return [self._answered(text, options) for text in ([texts] if isinstance(texts, str) else texts)]
+        return [self._answered(whole(text), options) for text in ([texts] if isinstance(texts, str) else texts)]
 
     def _answered(self, text: str, options: _Options) -> NativePrediction:
         """The answer to a text."""
@@ -200,12 +201,19 @@ def require(name: str, value: float, least: int, most: int, kind: type = int) ->
         raise ConfigError(what, where="predict", fix=f"give a number from {least} to {most:,}")
 
 
+def whole(text: str | Sequence[str]) -> str:
+    """The text of one field, or of several, with a TAB between them. ConfigError for anything else."""
+    if isinstance(text, str):
+        return text
+    fields = text if isinstance(text, tuple | list) else []
+    if fields and all(isinstance(field, str) and "\t" not in field for field in fields):
+        return "\t".join(fields)
+    what = f"a text must be a str, or a tuple of its fields without TAB, not {text!r:.80}"
+    raise ConfigError(what, where="predict", fix="give a str, or several")
+
+
 def encoded(text: str) -> bytes:
     """UTF-8. DataError for what can't be given to C."""
-    if not isinstance(text, str):
-        raise ConfigError(
-            f"a text must be a str, not {type(text).__name__}", where="predict", fix="give a str, or several"
-        )
     if "\0" in text:
         raise DataError("the text has a NUL character", where=text[:60], fix="remove it")
     try:

@@ -69,7 +69,7 @@ static void predict(Work *work, Work *result, const Prepared *prepared, const ch
   const int beam = options.beam ? options.beam : 1;
   require(work, options.n_best >= 0 && options.n_best <= beam, SEQ2SEE_BAD_OPTION);
   const int n_best = options.n_best ? options.n_best : 1;
-  require(work, options.length_penalty < 1e6, SEQ2SEE_BAD_OPTION);
+  require(work, options.length_penalty <= 1e6, SEQ2SEE_BAD_OPTION);
   const double usual = beam > 1 ? LENGTH_PENALTY : 0.0;
   const double own = options.length_penalty > 0.0 ? options.length_penalty : options.length_penalty < 0.0 ? 0.0 : usual;
   require(work, options.min_length >= 0 && options.min_length <= 1000000, SEQ2SEE_BAD_OPTION);
@@ -87,6 +87,7 @@ static void predict(Work *work, Work *result, const Prepared *prepared, const ch
   int blank = HAS_SOURCE;
   for (size_t i = 0, length; i < given.length && blank; i += length) blank = is_space(point_at(text + i, &length));
   if (blank) {
+    require(work, SOURCE.num_units == 1, SEQ2SEE_BAD_TEXT);
     answers[0] = answer_of(result, &NONE, nothing, 0, 0.0);
     answers[0].finished = 1;
     return;
@@ -95,7 +96,12 @@ static void predict(Work *work, Work *result, const Prepared *prepared, const ch
   require(work, tokens.count <= LONGEST_INPUT, SEQ2SEE_TOO_LONG);
   require(work, !MAX_POSITIONS || tokens.count + 1 <= MAX_POSITIONS, SEQ2SEE_TOO_LONG);
   int32_t *const ids = new_block(result, tokens.count + 1, sizeof(int32_t));
-  for (size_t i = 0; i < tokens.count; i++) ids[i] = id_of(HAS_SOURCE ? &SOURCE : &TARGET, tokens.at[i]);
+  for (size_t i = 0; i < tokens.count; i++) {
+    const Slice token = tokens.at[i];
+    ids[i] = id_of(HAS_SOURCE ? &SOURCE : &TARGET, token);
+    const int is_tab = token.length == 1 && token.at[0] == '\t'; /* an unknown one separates fields */
+    require(work, !HAS_SOURCE || ids[i] != UNK || !is_tab, SEQ2SEE_BAD_TEXT);
+  }
   ids[tokens.count] = EOS;
   const size_t S = HAS_SOURCE ? tokens.count + 1 : 0;
   const int prompt = HAS_SOURCE ? 0 : (int)tokens.count;

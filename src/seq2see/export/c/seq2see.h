@@ -13,7 +13,8 @@ enum {
   SEQ2SEE_NO_MEMORY = -1,  /* malloc failed, or more would be needed than fits an address */
   SEQ2SEE_NO_ROOM = -2,    /* the answer and its final NUL don't fit */
   SEQ2SEE_TOO_LONG = -3,   /* the text has more tokens than the model reads, or more than 2**20 bytes */
-  SEQ2SEE_BAD_TEXT = -4,   /* the text is no UTF-8, or has another number of fields than the model */
+  SEQ2SEE_BAD_TEXT = -4,   /* the text is no UTF-8, or has another number of fields than the model, or all
+                              are empty */
   SEQ2SEE_BAD_OPTION = -5, /* an option is out of range */
   SEQ2SEE_BAD_MODEL = -6,  /* a weight or an index is out of range: the file was changed */
   SEQ2SEE_NO_WEIGHTS = -7, /* the file of the weights can't be read, or none was given */

@@ -1,6 +1,6 @@
 /** How an answer is searched for. */
 export interface Options {
-  /** Hypotheses kept; 1, the default, is greedy search. */
+  /** Hypotheses kept, 1 to 1,000; 1, the default, is greedy search. */
   beam?: number;
   /** Answers: the first, and the others in `alternatives`. At most `beam`. */
   nBest?: number;
@@ -32,7 +32,7 @@ export interface Prediction {
 }
 
 export declare class Model {
-  /** The answer to a text. Throws RangeError for an option out of range or a text that is too long. */
+  /** The answer to a text. Throws RangeError for an option out of range, a text that is too long, or one of other fields. */
   predict(text: string, options?: Options): Prediction;
 }
 

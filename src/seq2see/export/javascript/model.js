@@ -37,11 +37,7 @@ const EMPTY = {
   text: "", sourceTokens: [], tokens: [], logProb: 0, score: 0, tokenLogProbs: [], weights: null, finished: true,
   alternatives: [],
 };
-
-function integer(value, name, least) {
-  if (!Number.isInteger(value) || value < least) throw new RangeError(`${name} must be an integer of at least ${least}, not ${value}`);
-  return value;
-}
+const NOT_FOUND = { ...EMPTY, logProb: -Infinity, score: -Infinity, finished: false };
 
 class Model {
   /** The model of what a page or a module holds. */
@@ -49,46 +45,45 @@ class Model {
     return new Model(values);
   }
 
-  constructor({ programs, weights, source, target, maxLength, maxInput, maxPositions, lengthPenalty, ...about }) {
+  constructor({ programs, weights, source, target, maxLength, maxInput, maxPositions, lengthPenalty }) {
     this.network = new Network(programs, readTensors(fromBase64(weights)));
     this.source = source ? new Codec(source) : null;
     this.target = new Codec(target);
-    this.limits = { maxLength, maxInput, maxPositions };
+    this.limits = { maxLength, maxInput, maxPositions: maxPositions ?? Infinity };
     this.lengthPenalty = lengthPenalty;
-    this.about = about;
   }
 
   /** The answer to a text; a language model continues it. See the type declarations for the options. */
   predict(text, { beam = 1, nBest = 1, lengthPenalty = beam > 1 ? this.lengthPenalty : 0, minLength = null, maxLength = null, ...others } = {}) {
-    for (const name in others) throw new TypeError(`unknown option ${name}`);
-    integer(beam, "beam", 1);
-    integer(nBest, "nBest", 1);
-    if (nBest > beam) throw new RangeError(`nBest must be at most beam (${beam}), not ${nBest}`);
-    if (!(lengthPenalty >= 0 && lengthPenalty < Infinity)) throw new RangeError(`lengthPenalty must be at least 0, not ${lengthPenalty}`);
-    for (const [name, value] of Object.entries({ minLength, maxLength })) if (value !== null) integer(value, name, 1);
-    if (minLength !== null && maxLength !== null && minLength > maxLength) throw new RangeError(`minLength ${minLength} exceeds maxLength ${maxLength}`);
+    requireOptions(beam, 1000, nBest, lengthPenalty, minLength, maxLength, others);
     if (typeof text !== "string") throw new TypeError("text must be a string");
-    if (this.source && BLANK.test(text)) return EMPTY;
-    const read = (this.source || this.target).encode(text);
+    const { source, target } = this;
+    if (source && BLANK.test(text)) {
+      if (source.hasFields) throw new RangeError("all fields are empty");
+      return EMPTY;
+    }
+    if (source && !source.ids.has(FIELD_BREAK) && source.split(text).includes(FIELD_BREAK)) {
+      throw new RangeError("the model reads one field, and the text has a TAB");
+    }
+    const read = (source || target).encode(text);
     const { maxInput, maxPositions } = this.limits;
-    if (read.length > maxInput) throw new RangeError(`the text has ${read.length} tokens, and at most ${maxInput} are read`);
-    if (maxPositions && read.length + 1 > maxPositions) throw new RangeError(`the text has ${read.length + 1} tokens with EOS, and the model has positions for ${maxPositions}`);
+    const longest = Math.min(maxInput, maxPositions - 1); // EOS has a position, too
+    if (read.length > longest) throw new RangeError(`the text has ${read.length} tokens, and at most ${longest} are read`);
 
-    const sourceIds = this.source ? [...read, EOS] : [];
-    const prompt = this.source ? [] : read;
-    const least = minLength ?? (this.source ? 2 : 1);
-    let most = maxLength ?? Math.max(this.limits.maxLength, least);
-    if (maxPositions) most = Math.min(most, maxPositions - prompt.length);
-    if (most < 1) return { ...EMPTY, logProb: -Infinity, score: -Infinity, finished: false };
-    const step = this.target.step;
+    const sourceIds = source ? [...read, EOS] : [];
+    const prompt = source ? [] : read;
+    const least = minLength ?? (source ? 2 : 1);
+    const most = Math.min(maxLength ?? Math.max(this.limits.maxLength, least), maxPositions - prompt.length);
+    if (most < 1) return NOT_FOUND;
+    const step = target.step;
     const numSteps = step === null ? 0 : sourceIds.length - 1;
     const rules = { least: Math.min(least, most), most, step, numSteps, limit: most + numSteps };
     const found = this.search(sourceIds, prompt, rules, { beam, nBest, lengthPenalty });
-    const sourceTokens = sourceIds.map((id) => this.source.token(id));
+    const sourceTokens = sourceIds.map((id) => source.token(id));
     const answers = found.map((each) => ({
-      text: this.target.decode(each.ids, this.source ? "" : text),
+      text: target.decode(each.ids, source ? "" : text),
       sourceTokens,
-      tokens: each.ids.map((id) => this.target.token(id)),
+      tokens: each.ids.map((id) => target.token(id)),
       logProb: each.logProb,
       score: lengthPenalty ? each.score : each.logProb / Math.max(1, each.ids.length),
       tokenLogProbs: each.each,
@@ -96,7 +91,7 @@ class Model {
       finished: each.finished,
       alternatives: [],
     }));
-    if (!answers.length) return { ...EMPTY, sourceTokens, logProb: -Infinity, score: -Infinity, finished: false };
+    if (!answers.length) return { ...NOT_FOUND, sourceTokens };
     return { ...answers[0], alternatives: answers.slice(1) };
   }
 

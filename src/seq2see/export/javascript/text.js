@@ -219,8 +219,12 @@ class Codec {
     this.isAmbiguous = this.step !== null || ["bpe", "unigram"].includes(values.tokenizer);
   }
 
+  split(text) {
+    return truncated(this.tokenizer.split(text), this.truncate, this.hasFields);
+  }
+
   encode(text) {
-    return truncated(this.tokenizer.split(text), this.truncate, this.hasFields).map((token) => this.ids.get(token) ?? UNK);
+    return this.split(text).map((token) => this.ids.get(token) ?? UNK);
   }
 
   token(id) {

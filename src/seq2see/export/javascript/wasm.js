@@ -3,8 +3,7 @@
 const ERRORS = {
   "-1": "there is not enough memory",
   "-3": "the text has more tokens than the model reads",
-  "-4": "the text has another number of fields than the model",
-  "-5": "beam must be 1 to 64, nBest 1 to beam, lengthPenalty 0 to 1e6, minLength at most maxLength, both 1 to 1,000,000",
+  "-4": "the text has another number of fields than the model, or all are empty",
 };
 
 class Model {
@@ -20,12 +19,9 @@ class Model {
 
   /** The answer to a text; a language model continues it. The options are those of the ES module. */
   predict(text, { beam = 1, nBest = 1, lengthPenalty = null, minLength = null, maxLength = null, ...others } = {}) {
-    for (const name in others) throw new TypeError(`unknown option ${name}`);
+    requireOptions(beam, 64, nBest, lengthPenalty, minLength, maxLength, others);
     if (typeof text !== "string") throw new TypeError("the text must be a string");
     if (text.includes("\0")) throw new RangeError("the text has a NUL character");
-    const isPositive = (value) => Number.isInteger(value) && value >= 1 && value <= 1e6;
-    const given = [beam, nBest, minLength ?? 1, maxLength ?? 1];
-    if (!given.every(isPositive) || (lengthPenalty !== null && !(lengthPenalty >= 0))) throw new RangeError(ERRORS["-5"]);
     const bytes = new TextEncoder().encode(text);
     const place = this.own.room(bytes.length + 1);
     if (!place) throw new RangeError("there is not enough memory for the text");
