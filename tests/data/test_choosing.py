@@ -552,7 +552,7 @@ def test_numbers_of_columns_are_no_keys_of_objects(tmp_path: Path) -> None:
         read(tmp_path, content, name="squad.jsonl", table=TableOptions(source=("1",), target="3"))
     assert read(tmp_path, '["a", "b", "c"]\n' * 3, name="lists.jsonl", table=asked)[0] == ("a\tb", "c")
     with pytest.raises(DataError) as caught:
-        read(tmp_path, content, name="squad.jsonl", table=TableOptions(source=("question",), target="answers.text"))
+        read(tmp_path, content, name="squad.jsonl", table=TableOptions(source=("answers.text",), target="question"))
     assert "--target answers.text.1" in str(caught.value)
 
 

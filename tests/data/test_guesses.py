@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 import seq2see
-from seq2see.data import TableOptions, read_pairs
+from seq2see.data import TableOptions, iterate_rows, read_pairs
 from seq2see.data.given import as_pairs
 from seq2see.doctor import check
 from seq2see.errors import ConfigError, DataError
@@ -91,39 +92,14 @@ def test_the_keys_of_nested_texts_are_offered_and_work(tmp_path: Path) -> None:
     assert "left out: id and meta.src" in found.format.describe()
 
 
-def texts_in(question: str, n: int) -> list[dict[str, str]]:
-    """A chat in the form of OpenAI."""
-    return [{"role": "user", "content": f"{question} {n}"}, {"role": "assistant", "content": f"a {n}"}]
-
-
 @pytest.mark.parametrize(
     ("rows", "source", "target"),
     [
-        ([{"messages": texts_in("q", n)} for n in range(6)], "messages.1.content", "messages.2.content"),
-        (
-            [{"messages": [{"role": "system", "content": "Be kind"}, *texts_in("q", n)]} for n in range(6)],
-            "messages.2.content",
-            "messages.3.content",
-        ),
-        (
-            [
-                {
-                    "id": str(n),
-                    "conversations": [{"from": "human", "value": f"q {n}"}, {"from": "gpt", "value": f"a {n}"}],
-                }
-                for n in range(6)
-            ],
-            "conversations.1.value",
-            "conversations.2.value",
-        ),
         ([{"db": "AB"[n % 2], "ask": f"q {n}", "sql": f"a {n}"} for n in range(6)], "ask", "sql"),
         ([{"kind": "AB"[n % 2], "by": "me", "ask": f"q {n}"} for n in range(6)], "ask", "kind"),
         ([{"at": f"0.{n}", "ask": f"q {n}", "by": "me", "sql": f"a {n}"} for n in range(6)], "ask", "sql"),
     ],
     ids=[
-        "chat",
-        "chat with a system message",
-        "ShareGPT",
         "a label",
         "a text and its label",
         "a number and a constant",
@@ -140,6 +116,103 @@ def test_the_keys_that_are_offered_are_texts_and_check_offers_those_of_training(
     assert found[0] == ("q 0", "A" if target == "kind" else "a 0")
 
 
+def chat(key: str, speaker: str, said: str, turns: list[tuple[str, str]], **others: object) -> dict[str, object]:
+    return {**others, key: [{speaker: by, said: text} for by, text in turns]}
+
+
+TWO_REPLIES = [("user", "hi"), ("assistant", "hello\nyou"), ("user", "why ?"), ("assistant", "so .")]
+SHARE = [("human", "hi"), ("gpt", "hello\nyou"), ("human", "why ?"), ("gpt", "so .")]
+PAIRS_OF_CHAT = [("\thi", "hello you"), ("hi ¶ hello you\twhy ?", "so .")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        chat("messages", "role", "content", TWO_REPLIES),
+        chat("messages", "role", "content", [("system", "Be kind"), *TWO_REPLIES, ("user", "and ?")], id="x"),
+        chat("conversations", "from", "value", SHARE, id="x", source="web"),
+        {"data": chat("messages", "role", "content", TWO_REPLIES)},
+    ],
+    ids=["OpenAI", "with a system message and a last one without a reply", "ShareGPT", "nested"],
+)
+def test_each_reply_of_a_chat_is_a_pair_with_what_was_said_before(row: dict[str, object], tmp_path: Path) -> None:
+    assert read(tmp_path, lines_of(row, row), "chats.jsonl") == PAIRS_OF_CHAT * 2
+    assert read(tmp_path, json.dumps([row] * 3), "chats.json") == PAIRS_OF_CHAT * 3
+    assert check(tmp_path / "chats.jsonl").sets[0].pairs == 4
+    of_recipe = TableOptions(("1", "2"), "3")
+    assert read(tmp_path, lines_of(row), "chats.jsonl", table=of_recipe) == PAIRS_OF_CHAT
+    alone = read_pairs([tmp_path / "chats.jsonl"], table=TableOptions("message", "reply"))
+    assert [pair[:2] for pair in alone.pairs] == [("hi", "hello you"), ("why ?", "so .")]
+
+
+def test_a_turn_of_a_chat_is_chosen_by_its_number(tmp_path: Path) -> None:
+    rows = [chat("messages", "role", "content", TWO_REPLIES) for _ in range(3)]
+    chosen = TableOptions("messages.3.content", "messages.4.content")
+    assert read(tmp_path, lines_of(*rows), "chats.jsonl", table=chosen) == [("why ?", "so .")] * 3
+
+
+def test_the_messages_of_a_chat_are_texts_to_answer_also_without_a_reply() -> None:
+    turns = [*TWO_REPLIES, ("user", "and ?")]
+    content = lines_of(chat("messages", "role", "content", turns)).encode()
+    known = TableOptions(("history", "message"), "reply")
+    sources = [row.source for row in iterate_rows(io.BytesIO(content), "chats.jsonl", known=known)]
+    assert sources == ["\thi", "hi ¶ hello you\twhy ?", "why ? ¶ so .\tand ?"]
+
+
+def test_a_chat_without_a_reply_is_refused_and_can_be_skipped(tmp_path: Path) -> None:
+    rows = [chat("messages", "role", "content", turns) for turns in (TWO_REPLIES, TWO_REPLIES[:1], TWO_REPLIES)]
+    with pytest.raises(
+        DataError, match="1 of 3 lines is invalid.*\n.*'messages' has no message of a user with a reply"
+    ):
+        read(tmp_path, lines_of(*rows), "chats.jsonl")
+    assert read_pairs([tmp_path / "chats.jsonl"], skip_bad=True).skipped == 1
+
+
+def test_prompt_and_completion_are_read_beside_a_chat(tmp_path: Path) -> None:
+    row = chat("messages", "role", "content", TWO_REPLIES, prompt="hi", completion="hello")
+    assert read(tmp_path, lines_of(row, row), "chats.jsonl") == [("hi", "hello")] * 2
+
+
+LIST = ["room", "the room", "room"]
+
+
+@pytest.mark.parametrize(
+    ("row", "target"),
+    [
+        ({"context": "c", "question": "q", "answers": {"text": LIST, "answer_start": [3, 3, 3]}}, ""),
+        ({"context": "c", "question": "q", "answers": {"text": LIST}}, "answers.text"),
+        ({"context": "c", "question": "q", "answers": LIST}, ""),
+        ({"context": "c", "question": "q", "answer": LIST}, ""),
+        ({"context": "c", "question": "q", "gold": LIST}, "gold"),
+    ],
+)
+def test_each_text_of_a_list_as_target_is_a_target(row: dict[str, object], target: str, tmp_path: Path) -> None:
+    table = TableOptions(("context", "question"), target) if target else TableOptions()
+    content = lines_of(row, {**row, "context": "d"})
+    pairs = [("c\tq", "room"), ("c\tq", "the room"), ("d\tq", "room"), ("d\tq", "the room")]
+    assert read(tmp_path, content, "questions.jsonl", table=table) == pairs
+    found = read_pairs([tmp_path / "questions.jsonl"], table=table)
+    assert [pair.origin for pair in found.pairs[1:3]] == [f"{tmp_path / 'questions.jsonl'}:{line}" for line in (1, 2)]
+    assert found.format is not None
+    assert "text.2" not in found.format.describe()
+    again = TableOptions(**found.format.chosen())  # type: ignore[arg-type]
+    assert read(tmp_path, content, "questions.jsonl", table=again) == pairs
+    assert check(tmp_path / "questions.jsonl", table=again).sets[0].pairs == 4
+
+
+def test_one_text_of_a_list_is_chosen_by_its_number(tmp_path: Path) -> None:
+    row = {"question": "q", "answers": {"text": LIST}}
+    table = TableOptions("question", "answers.text.2")
+    assert read(tmp_path, lines_of(row, row), "questions.jsonl", table=table) == [("q", "the room")] * 2
+
+
+def test_a_question_without_an_answer_is_refused_and_can_be_skipped(tmp_path: Path) -> None:
+    rows = [{"context": "c", "question": "q", "answers": {"text": own}} for own in (LIST, [], LIST)]
+    with pytest.raises(DataError, match=r"1 of 3 lines is invalid.*\n.*'answers.text' is an empty list"):
+        read(tmp_path, lines_of(*rows), "questions.jsonl")
+    assert len(read_pairs([tmp_path / "questions.jsonl"], skip_bad=True).pairs) == 4
+
+
 def test_a_table_without_rows_is_called_so_by_check_as_by_training(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read(tmp_path, "word,ipa\n", "words.csv")
@@ -151,14 +224,15 @@ def test_a_table_without_rows_is_called_so_by_check_as_by_training(tmp_path: Pat
 def test_nested_questions_of_squad_are_read(indent: int | None, tmp_path: Path) -> None:
     def paragraph(n: int) -> dict[str, object]:
         asked = [
-            {"id": f"{n}{m}", "question": f"q{n}{m}", "answers": [{"text": f"a{n}{m}", "answer_start": 3}] * 2}
+            {"id": f"{n}{m}", "question": f"q{n}{m}", "answers": [{"text": f"{x}a{n}{m}"} for x in ("", "b", "")]}
             for m in range(2)
         ]
         return {"context": f"c{n}", "qas": asked}
 
     data = [{"title": f"t{n}", "paragraphs": [paragraph(n), paragraph(n + 5)]} for n in range(3)]
     found = read(tmp_path, json.dumps({"version": "1.1", "data": data}, indent=indent), "squad.json")
-    assert (len(found), found[:3]) == (12, [("c0\tq00", "a00"), ("c0\tq01", "a01"), ("c5\tq50", "a50")])
+    pairs = [("c0\tq00", "a00"), ("c0\tq00", "ba00"), ("c0\tq01", "a01"), ("c0\tq01", "ba01"), ("c5\tq50", "a50")]
+    assert (len(found), found[:5]) == (24, pairs)
 
 
 def test_several_readings_of_a_dictionary_are_several_pairs(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ LAYOUTS: dict[str, tuple[str, str | bytes, int, tuple[str, str]]] = {
     "stories, questions and answers (SQuAD) in JSON Lines": (
         "dev.jsonl",
         "".join(
-            json.dumps({"id": f"x{a}", "context": f"{a} is", "question": "is?", "answers": {"text": [b, a]}})
+            json.dumps({"id": f"x{a}", "context": f"{a} is", "question": "is?", "answers": {"text": [b, b]}})
             + "\n"
             for a, b in WORDS
         ),

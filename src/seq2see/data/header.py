@@ -17,7 +17,7 @@ USUAL = (
     ("word", "phonemes"), ("word", "pron"), ("word", "transcription"),
     ("grapheme", "phoneme"), ("graphemes", "phonemes"), ("lemma", "form"),
     ("incorrect", "correct"), ("original", "corrected"), ("text", "label"), ("instruction", "response"),
-    ("question", "answers"), ("question", "answers.text.1"), ("question", "answers.1"), ("article", "highlights"),
+    ("question", "answers"), ("question", "answers.text"), ("article", "highlights"),
     ("dialogue", "summary"), ("article", "abstract"), ("text", "headline"), ("text", "title"), ("article", "title"),
     ("body", "subject"), ("message", "reply"), ("message", "response"), ("context", "response"),
     ("image", "caption"), ("image", "text"), ("image", "formula"), ("image", "latex"), ("original", "normalized"),

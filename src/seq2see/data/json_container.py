@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seq2see.data.header import USUAL
+from seq2see.data.json_chats import conversation_path
 
 BEFORE = "\ufeff \t\r\n"
 """What may stand before a value."""
@@ -26,6 +27,8 @@ def lines_of_container(text: str) -> list[str] | None:
         return None
     if isinstance(whole, list) and (len(whole) != 2 or not all(isinstance(each, str) for each in whole)):
         return [json.dumps(each, ensure_ascii=False) for each in whole]
+    if isinstance(whole, dict) and conversation_path([whole]) is not None:
+        return [json.dumps(whole, ensure_ascii=False)]
     if isinstance(whole, dict) and (rows := _rows_of_columns(whole)):
         return [json.dumps(row, ensure_ascii=False) for row in rows]
     if isinstance(whole, dict) and (rows := _questions_in(whole)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections import Counter
@@ -12,26 +11,22 @@ from typing import Any
 
 from seq2see.console import counted
 from seq2see.data.cells import are_labels, are_numbers, is_constant
-from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, IDENTIFIERS, USUAL, usual_columns
+from seq2see.data.json_chats import HISTORY, MESSAGE, REPLY, conversation_path, messages_at
 from seq2see.data.json_container import BEFORE, is_series, parsed, parsed_beginning
+from seq2see.data.json_paths import Path, is_list_of_texts, path_called, path_name, value_at
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of
 from seq2see.data.options import whole_names
 from seq2see.data.table import Row, Rows
 from seq2see.errors import DataError, did_you_mean
 from seq2see.printable import listed, quoted
 
-Path = tuple[str | int, ...]
-"""The keys and indices that lead to a text."""
 _MIN_SHARE = 0.5
 _DEPTH = 2
 """Levels down to which two texts are a pair whatever they are called, if they are beside each other or alone."""
 _DEEPEST = 8
 """Levels down to which texts are found by their names."""
 _KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
-_TURNS = (("role", "content"), ("from", "value"))
-"""What chats call who says something, and what is said."""
-_PERSONS = ("user", "human", "prompter")
 _EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
 
 
@@ -63,6 +58,10 @@ class JsonFormat:
     """Other keys, which are left out."""
     likely: tuple[Path, ...] = field(default=(), compare=False)
     """Texts that may be source and target, or the text alone, to be named where those that are read are missing."""
+    has_lists: bool = False
+    """Whether the target is a list of texts in most values, each of which makes a pair with the source."""
+    conversation: Path | None = None
+    """Where a value has its conversation, if it is read as a row for each reply."""
     kind: str = "JSON"
     """What the file is called from which the lines were made."""
     num_untranslated: int = field(default=0, compare=False)
@@ -79,7 +78,7 @@ class JsonFormat:
             return False
         if self.kind != "XLIFF" and (self.kind != "TMX" or self.source == (("source",),)):  # languages not told yet
             return False
-        sides = (_at(value, path) for path in (*self.source, self.target))
+        sides = (value_at(value, path) for path in (*self.source, self.target))
         return not all(isinstance(each, str) and each.strip() for each in sides)
 
     def rows(self, content: bytes, *, is_start: bool) -> Rows | None:
@@ -92,38 +91,59 @@ class JsonFormat:
             try:
                 value = _value_in(line)
                 if not self.is_untranslated(value):
-                    yield line, self.row(value, line)
+                    yield from ((line, row) for row in self.rows_of(value, line))
             except LineError as error:
                 yield line, error
 
-    def row(self, value: Any, line: Line) -> Row:
-        """The row in the value of a line. Raises LineError."""
+    def rows_of(self, value: Any, line: Line) -> list[Row]:
+        """The rows in the value of a line: one per target, of which a list has several. Raises LineError."""
+        if self.conversation is not None:
+            messages = messages_at(value, self.conversation, has_reply=self.target is not None)
+            if not messages:
+                what = f"{path_name(self.conversation)!r} has no message of a user with a reply"
+                raise LineError(line, what, "add one, or remove the line", "json")
+            of_message = replace(self, conversation=None)
+            return [row for message in messages for row in of_message.rows_of(message, line)]
         source, goal = self.source, self.target
         if not (source and goal) and isinstance(value, dict) and "text" in value:  # texts alone, usually called so
             source = tuple(("text",) if path == ("source",) and "source" not in value else path for path in source)
             goal = ("text",) if goal == ("target",) and "target" not in value else goal
         texts = [_text_at(value, path, line, self.likely) for path in source]
-        target = "" if goal is None else _text_at(value, goal, line, self.likely)
+        targets = [""] if goal is None else self._targets_at(value, goal, line)
         if self.target is not None:
             if self.source:
                 names = ", ".join(map(path_name, self.source))
                 require_text(" ".join(texts), names if len(self.source) == 1 else f"source ({names})", line)
-            require_text(target, path_name(self.target), line)
+            for target in targets:
+                require_text(target, path_name(self.target), line)
         if len(texts) > 1:
             texts = [" ".join(text.split()) if "\t" in text else text for text in texts]
-        return Row("\t".join(texts), target, tuple(_label_at(value, path, line) for path in self.extra))
+        extra = tuple(_label_at(value, path, line) for path in self.extra)
+        return [Row("\t".join(texts), target, extra) for target in targets]
+
+    def _targets_at(self, value: Any, goal: Path, line: Line) -> list[str]:
+        """The different targets that are there."""
+        found = value_at(value, goal)
+        if not self.has_lists or not isinstance(found, list) or is_series(found):
+            return [_text_at(value, goal, line, self.likely)]
+        if not found:
+            raise LineError(line, f"{path_name(goal)!r} is an empty list", "add a text, or remove the line", "json")
+        return list(dict.fromkeys(_text_at(value, (*goal, at), line, self.likely) for at in range(len(found))))
 
     def describe(self) -> str:
         """What is read, in one line; empty for source and target alone."""
         is_usual = self.source in ((), (("source",),)) and self.target in (None, ("target",))
-        if is_usual and not (self.extra or self.num_untranslated):
+        if is_usual and not (self.extra or self.num_untranslated or self.has_lists):
             return ""
         sides = [f"{listed(map(path_name, self.source))} as source"] if self.source else []
-        sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
+        each = ", each text of its lists" if self.has_lists else ""
+        sides += [] if self.target is None else [f"{path_name(self.target)} as target{each}"]
         said = f"{self.kind}; {', '.join(sides)}"
         if self.unused:
             choice = other_columns(has_source=bool(self.source), has_target=self.target is not None)
             said += f"; left out: {listed(self.unused)}{choice}"
+        if self.conversation is not None:
+            said += f"; a row for each reply in {path_name(self.conversation)}, without system messages"
         if num := self.num_untranslated:
             said += f"; {counted(num, 'unit')} without a translation left out"
         return said
@@ -148,14 +168,57 @@ def json_format(
 ) -> JsonFormat:
     """The keys to read, given by name or found in these lines. DataError for a key that no line has."""
     values = [value for value in map(parsed, head) if value is not None]
-    counts = Counter(path for value in values for path in _paths_of_texts(value))
+    asked = (*source, *([] if target is None else [target]))
+    conversation = conversation_path(values)
+    if conversation is not None and _are_of_conversation(asked, values, has_source=has_source):
+        values = [row for value in values for row in messages_at(value, conversation, has_reply=has_target)]
+        if not asked or asked[0].isdecimal():
+            source, target = (HISTORY, MESSAGE)[-len(source) :] if source else (HISTORY, MESSAGE), REPLY
+    else:
+        conversation = None
+    chosen = _chosen_keys(values, source, target, extra, where, has_source=has_source, has_target=has_target)
+    has_lists = bool(chosen.target) and _are_lists([value_at(value, chosen.target or ()) for value in values])
+    if has_lists:
+        of_list = re.compile(re.escape(path_name(chosen.target or ())) + r"\.\d+")
+        chosen = replace(chosen, unused=tuple(name for name in chosen.unused if not of_list.fullmatch(name)))
+    return replace(chosen, has_lists=has_lists, conversation=conversation)
+
+
+def _are_of_conversation(asked: Sequence[str], values: Sequence[Any], *, has_source: bool) -> bool:
+    """Whether these names, if any, are of the columns of a conversation, and not of keys that the values have."""
+    if asked and not all(name.isdecimal() for name in asked):
+        return {HISTORY, MESSAGE, REPLY} >= set(asked) and not any(
+            isinstance(value, dict) and name in value for value in values for name in asked
+        )
+    is_free = not asked or _are_places(asked, values)
+    return has_source and is_free and _paths_of_usual_names(values, _counts(values)) is None
+
+
+def _counts(values: Sequence[Any]) -> Counter[Path]:
+    """In how many of these values each path leads to a text."""
+    return Counter(path for value in values for path in _paths_of_texts(value))
+
+
+def _chosen_keys(
+    values: Sequence[Any],
+    source: Sequence[str],
+    target: str | None,
+    extra: Sequence[str],
+    where: str,
+    *,
+    has_source: bool,
+    has_target: bool,
+) -> JsonFormat:
+    """The keys of source and target that are given, or found in these values."""
+    counts = _counts(values)
 
     def find(name: str) -> Path:
-        for path in dict.fromkeys([(name,), _path_called(name), *counts]):
-            if (path in counts or any(_at(value, path) is not None for value in values)) and path_name(path) == name:
+        for path in dict.fromkeys([(name,), path_called(name), *counts]):
+            is_there = path in counts or any(value_at(value, path) is not None for value in values)
+            if is_there and path_name(path) == name:
                 return path
         if not values:
-            return _path_called(name)
+            return path_called(name)
         keys = dict.fromkeys(str(key) for value in values if isinstance(value, dict) for key in value)
         names = list(dict.fromkeys([*map(path_name, counts), *keys]))
         raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=did_you_mean(name, names), names=names)
@@ -173,7 +236,7 @@ def json_format(
             paths = (("source",),)
         goal: Path = ("target",)
         if target is not None:  # of texts to answer no line needs to have it
-            goal = find(target) if has_target else _path_called(target)
+            goal = find(target) if has_target else path_called(target)
         if has_target and goal in paths:
             raise same_column(path_name(goal), where)
         unused = _others(values, (*paths, goal, *own))
@@ -219,22 +282,30 @@ def is_json_text(lines: Sequence[str]) -> bool:
     return value is None or not (rest.strip() or is_series(value))
 
 
-def path_name(path: Path) -> str:
-    """A path as it is given in an option, such as translation.en."""
-    return ".".join(str(each + 1) if isinstance(each, int) else each for each in path)
-
-
-def _path_called(name: str) -> Path:
-    return tuple(number - 1 if (number := whole_number(part)) else part for part in name.split("."))
-
-
 def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[Path, ...], Path] | None:
-    """Where source and target are in most of these values: by usual names, or the only two texts.
+    """Where source and target are in most of these values: by usual names, or the only two texts."""
+    if found := _paths_of_usual_names(values, counts):
+        return found
+    usual = [each for each, count in counts.items() if count > _MIN_SHARE * len(values)]
+    shallow = [each for each in usual if len(each) <= _DEPTH]
+    if len(shallow) > 2:
+        shallow = [each for each in shallow if not (each and each[-1] in IDENTIFIERS)]
+    num_texts = sum(not (each and each[-1] in IDENTIFIERS) for each in usual)
+    if len(shallow) != 2 or (num_texts > 2 and shallow[0][:-1] != shallow[1][:-1]):
+        return None
+    source, goal = shallow
+    is_list = source[:-1] != goal[:-1] and goal[:-1] in _lists_among([goal], values)
+    return (source,), goal[:-1] if is_list else goal
+
+
+def _paths_of_usual_names(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[Path, ...], Path] | None:
+    """Where source and target have their usual names in most of these values.
 
     What else belongs to the source may be empty in most of them, such as the input of an instruction.
     """
     most = _MIN_SHARE * len(values)
     usual = [each for each, count in counts.items() if count > most]
+    lists = _lists_among(usual, values)
     strings = Counter(path for value in values for path in _paths_of_texts(value, with_blank=True))
     for parent in dict.fromkeys(path[:at] for path in sorted(usual, key=len) for at in range(len(path))):
         depth = len(parent)
@@ -243,28 +314,35 @@ def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[
         paths = {name: each for name, each in paths.items() if name not in BESIDE}
         # These may be empty in most values, such as the input of an instruction.
         paths |= {name: (*parent, name) for name in BESIDE if strings[*parent, name] > most}
-        if found := _usual_pair(paths):
-            return found
+        # A list of texts may be the target, not the source.
+        of_lists = {
+            path_name(each[depth:]).casefold(): each for each in lists if each[:depth] == parent and each[depth:]
+        }
+        for names in ({**of_lists, **paths}, paths):
+            if (found := _usual_pair(names)) and not lists.intersection(found[0]):
+                return found
     if found := _usual_pair({name: each for name, each in _by_last_key(usual).items() if name not in BESIDE}):
         return found
-    shallow = [each for each in usual if len(each) <= _DEPTH]
-    if len(shallow) > 2:
-        shallow = [each for each in shallow if not (each and each[-1] in IDENTIFIERS)]
-    num_texts = sum(not (each and each[-1] in IDENTIFIERS) for each in usual)
-    if len(shallow) != 2 or (num_texts > 2 and shallow[0][:-1] != shallow[1][:-1]):
-        return None
-    return (shallow[0],), shallow[1]
+    return None
+
+
+def _lists_among(paths: Iterable[Path], values: Sequence[Any]) -> set[Path]:
+    """The lists of texts that these paths lead into, where most values that have something there have such a list."""
+    return {path[:-1] for path in paths if len(path) > 1 and _are_lists([value_at(each, path[:-1]) for each in values])}
+
+
+def _are_lists(found: Sequence[Any]) -> bool:
+    """Whether most of these values that are there are lists of texts."""
+    there = [each for each in found if each is not None]
+    return sum(is_list_of_texts(each) for each in there) > _MIN_SHARE * len(there)
 
 
 def _likely_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[Path, ...]:
-    """Two texts that may be source and target: a question and its answer in a chat, else those that are most like text.
+    """Two texts that may be source and target: those that are most like text.
 
     Labels, such as the name of a class, are targets; numbers and what is always the same come last. None if there is
     only one text.
     """
-    for value in values[:1]:
-        if turns := _first_turns(value):
-            return turns
     texts = _texts(values, counts)
     labels = [each for each, cells in texts.items() if are_labels(cells) and not _are_no_texts(cells)]
     best = _likely_texts(values, counts)
@@ -289,30 +367,10 @@ def _texts(values: Sequence[Any], counts: Counter[Path]) -> dict[Path, list[str]
     """The texts that most values have, without identifiers, by their paths."""
     usual = [each for each, count in counts.items() if count > _MIN_SHARE * len(values)]
     return {
-        each: [str(found) for value in values if (found := _at(value, each)) is not None]
+        each: [str(found) for value in values if (found := value_at(value, each)) is not None]
         for each in usual
         if not (each and each[-1] in IDENTIFIERS)
     }
-
-
-def _first_turns(value: Any, before: Path = ()) -> tuple[Path, ...]:
-    """Where a chat has the first turn of a person, and the answer to it; nothing if it is none."""
-    for key, each in value.items() if isinstance(value, dict) else ():
-        if not isinstance(each, list) or len(each) < 2 or not all(isinstance(turn, dict) for turn in each):
-            found = _first_turns(each, (*before, key))
-        else:
-            found = next(
-                (
-                    ((*before, key, at, text), (*before, key, at + 1, text))
-                    for speaker, text in _TURNS
-                    for at, (turn, answer) in enumerate(itertools.pairwise(each))
-                    if turn.get(speaker) in _PERSONS and turn.keys() & answer.keys() >= {speaker, text}
-                ),
-                (),
-            )
-        if found:
-            return found
-    return ()
 
 
 def _usual_pair(paths: dict[str, Path]) -> tuple[tuple[Path, ...], Path] | None:
@@ -376,22 +434,12 @@ def _kind_of(value: Any) -> str:
     return _KINDS.get(type(value), "null")
 
 
-def _at(value: Any, path: Path) -> Any:
-    """What is there; None if nothing is."""
-    for key in path:
-        try:
-            value = value[key]
-        except (LookupError, TypeError):
-            return None
-    return value
-
-
 def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = ()) -> str:
     name = path_name(path)
     if isinstance(value, list) and isinstance(path[0], str):
         raise LineError(line, "expected a JSON object, found a list", _EXAMPLE, "json")
-    inner = _at(value, path[:-1])
-    has_key = path[-1] in inner if isinstance(inner, dict) else _at(inner, path[-1:]) is not None
+    inner = value_at(value, path[:-1])
+    has_key = path[-1] in inner if isinstance(inner, dict) else value_at(inner, path[-1:]) is not None
     if not has_key:
         keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
         names = [quoted(path_name(each)) for each in likely]
@@ -399,7 +447,7 @@ def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = ()) ->
         others = f"choose another: --target {names[0]}" if len(names) == 1 else others
         fix = f"add the key {name!r}, or remove the line"
         raise LineError(line, f"the key {name!r} is missing; found {keys}", fix, "json", others)
-    text = _at(value, path)
+    text = value_at(value, path)
     if is_series(text):
         return json.dumps(text)
     if not isinstance(text, str):
@@ -422,7 +470,7 @@ def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = ()) ->
 
 
 def _label_at(value: Any, path: Path, line: Line) -> str:
-    label = _at(value, path)
+    label = value_at(value, path)
     if label is None or isinstance(label, list | dict):
         what = f"{path_name(path)!r} is missing or not a string or number"
         raise LineError(line, what, f"add {path_name(path)!r} to each line", "json")

@@ -134,12 +134,12 @@ def read_pairs(
     rows = chosen.rows(content, is_start=True)
     if rows is None:
         rows, problems, num_bad = _by_records(chosen, list(lines_of(io.BytesIO(whole), str(path))), is_start=True)
-    num_lines = len(rows.sources) + num_bad
     if not rows.sources and not problems:
         raise no_lines(path, chosen)
     if not rows.sources or (num_bad and not skip_bad):
         lines = content.split(b"\n")
         is_plain = isinstance(chosen, TableFormat) and chosen.is_two_columns
+        num_lines = len(set(rows.numbers)) + num_bad  # a line of JSON may have several pairs
         faults = [fault for fault in faults_of(problems) if is_plain or fault != "columns"]
         advice = diagnosis(lines, str(path), columns, faults)
         raise bad_lines(problems, num_bad, num_lines, advice, path=path, is_all=not rows.sources)
