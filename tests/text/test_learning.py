@@ -92,6 +92,21 @@ def test_a_size_too_small_is_refused_with_the_minimum(unit: str) -> None:
     assert len(learn_codec(unit, texts, size=least).vocabulary) == least
     with pytest.raises(ConfigError):
         learn_codec(unit, texts, size=least - 1)
+    share, _, min_count = caught.value.fix.partition(" or drop rare characters (")[2].partition(
+        " of the text): text.min_count="
+    )
+    assert 0 < float(share.removesuffix(" %")) < 100
+    assert len(learn_codec(unit, texts, size=12, min_count=int(min_count)).vocabulary) == 12
+    with pytest.raises(ConfigError) as again:
+        learn_codec(unit, texts, size=12, min_count=int(min_count) - 1)
+    assert again.value.fix.endswith(f"text.min_count={min_count}")
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_dropping_rare_characters_is_not_advised_where_none_is_left(size: int) -> None:
+    with pytest.raises(ConfigError) as caught:
+        learn_codec("bpe", ["ab ba"] * 9, size=size)
+    assert "rare" not in caught.value.fix
 
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)

@@ -81,7 +81,7 @@ def learn_from_words(
             f"must be at least {least:,} for {len(alphabet):,} different characters{protected} and "
             f"{len(SPECIALS)} special tokens, found {size:,}",
             where="text.subword_size",
-            fix=f"set it to {least}, or drop rare characters: text.min_count={(min_count or 1) + 1}",
+            fix=f"set it to {least}{_without_rare_characters(words, num_tokens)}",
         )
     spelling = Spelling(alphabet[:num_tokens])
     spelled = spelling.spell(words)
@@ -116,12 +116,33 @@ def count_words(
 
 def choose_alphabet(words: Counter[str], min_count: int) -> list[str]:
     """The characters (and escapes) with a frequency of at least `min_count`, most frequent first."""
+    counts = _counts_of_atoms(words)
+    kept = [atom for atom, count in counts.items() if count >= min_count]
+    return sorted(kept, key=lambda atom: (-counts[atom], atom))
+
+
+def _counts_of_atoms(words: Counter[str]) -> Counter[str]:
+    """The frequency of each character and escape."""
     counts: Counter[str] = Counter()
     for word, count in words.items():
         for atom in atoms_of(word):
             counts[atom] += count
-    kept = [atom for atom, count in counts.items() if count >= min_count and atom != _BREAK]
-    return sorted(kept, key=lambda atom: (-counts[atom], atom))
+    counts.pop(_BREAK, None)
+    return counts
+
+
+def _without_rare_characters(words: Counter[str], num_tokens: int) -> str:
+    """The end of a fix: the frequency from which on so few characters are left, and what share of the text is lost.
+
+    Empty if there is none.
+    """
+    counts = sorted(_counts_of_atoms(words).values(), reverse=True)
+    least = counts[num_tokens] + 1
+    kept = [count for count in counts if count >= least]
+    if not kept:
+        return ""
+    share = 100 * (1 - sum(kept) / sum(counts))
+    return f", or drop rare characters ({share:.2g} % of the text): text.min_count={least}"
 
 
 class Spelling:
