@@ -162,7 +162,7 @@ def test_the_messages_of_a_chat_are_texts_to_answer_also_without_a_reply() -> No
 def test_a_chat_without_a_reply_is_refused_and_can_be_skipped(tmp_path: Path) -> None:
     rows = [chat("messages", "role", "content", turns) for turns in (TWO_REPLIES, TWO_REPLIES[:1], TWO_REPLIES)]
     with pytest.raises(
-        DataError, match="1 of 3 lines is invalid.*\n.*'messages' has no message of a user with a reply"
+        DataError, match=r"1 of 3 lines is invalid.*\n.*'messages' has no message of a user with a reply"
     ):
         read(tmp_path, lines_of(*rows), "chats.jsonl")
     assert read_pairs([tmp_path / "chats.jsonl"], skip_bad=True).skipped == 1

@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 
 import seq2see
 from seq2see import Model, Prediction
+from seq2see.data import Pair
+from seq2see.data.building import build_examples
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.inference import options as options_module
@@ -35,6 +37,7 @@ from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.search import ForbidSpelled
 from seq2see.text import BOS, EOS, Codec, make_tokenizer
+from seq2see.text.options import TextOptions
 
 LETTERS = "abcdefg"
 CODEC = Codec.build(make_tokenizer("characters"), [LETTERS])
@@ -310,6 +313,22 @@ def test_every_answer_begins_with_the_prefix(model: Model, texts: list[str], way
         assert answer.log_prob == pytest.approx(by_hand, rel=1e-4)  # the prefix counts, as if the model had chosen it
         if answer.weights is not None:
             assert len(answer.weights) == len(answer.target_tokens)
+
+
+@pytest.mark.parametrize("unit", ["words", "symbols", "bpe", "unigram", "characters", "graphemes", "bytes"])
+@pytest.mark.parametrize("protected", [None, "<[^<>]*>"])
+def test_a_blank_at_the_end_of_a_prefix_is_left_out_where_the_next_word_brings_its_own(
+    unit: str, protected: str | None
+) -> None:
+    options = TextOptions(unit, unit, protect=protected)  # type: ignore[arg-type]
+    _, codec = build_examples(options, [Pair("one two", "one two <x>")] * 9, has_source=True)[0]
+    model = random_model("attention", codec=codec)
+    (one,), (blank,) = (model.predict("two", prefix=prefix) for prefix in ("one", "one "))
+    if unit in ("characters", "graphemes", "bytes"):
+        assert blank.target_tokens[:4] == ["o", "n", "e", " "]
+    else:
+        assert blank == one
+        assert "one  " not in blank.text
 
 
 def test_the_prefix_of_the_free_answer_changes_nothing(model: Model, texts: list[str]) -> None:

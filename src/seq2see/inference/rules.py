@@ -122,7 +122,7 @@ class RuleMaker:
         phrases = {known_ids(self.codec, text, where=option): option for text, option in options.items()}
         if () in phrases:
             raise ConfigError("a text without tokens is in every answer", where=phrases[()], fix="leave it out")
-        prefix = known_ids(self.codec, wanted.prefix, where="prefix")
+        prefix = known_ids(self.codec, self.codec.tokenizer.beginning(wanted.prefix), where="prefix")
         rules = Rules(prefix, tuple(phrases), wanted.forbid, wanted.min_length or self.min_length, wanted.max_length)
         self._require_room(rules, "prefix" if 1 + len(prefix) == rules.num_fixed else phrases[max(phrases, key=len)])
         return rules

@@ -159,6 +159,10 @@ class Protected(Tokenizer):
         """The same with BPE-dropout between the units."""
         return self._split(self.parts(text), dropout)
 
+    def beginning(self, text: str) -> str:
+        """That of the other tokenizer."""
+        return self.inner.beginning(text)
+
     def _split(self, parts: Sequence[Part], dropout: MergeDropout | None) -> list[str]:
         if isinstance(self.inner, Words):
             return split_words(parts)

@@ -115,6 +115,10 @@ class Subwords(Tokenizer):
                 self._cache[chunk] = pieces
         return pieces
 
+    def beginning(self, text: str) -> str:
+        """The text without blanks at its end."""
+        return text.rstrip(" ")
+
     def join(self, tokens: list[str]) -> str:
         """The text that the pieces make."""
         return super().join(tokens).removeprefix(" ")

@@ -77,6 +77,13 @@ class Tokenizer(ABC):
         """The same for a vocabulary with new tokens."""
         return self
 
+    def beginning(self, text: str) -> str:
+        """The text to split where it is the beginning of a longer one.
+
+        A blank at its end is left out if a blank belongs to the word after it, which brings its own.
+        """
+        return text
+
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""
         return "".join(tokens)
@@ -142,6 +149,10 @@ class Words(Tokenizer):
         runs = _WORD_OR_SPACE.findall(self.normalize(text))
         last = len(runs) - 1
         return [run for index, run in enumerate(runs) if run != " " or index in (0, last)]
+
+    def beginning(self, text: str) -> str:
+        """The text without blanks at its end."""
+        return text.rstrip(" ")
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""
