@@ -26,6 +26,9 @@ from seq2see.evaluation import (
     latex_text,
 )
 from seq2see.evaluation.comparison import SeedGroup, against_first
+from seq2see.evaluation.format import EXACT
+from seq2see.evaluation.items import LENGTH
+from seq2see.evaluation.report import SliceScores
 from seq2see.evaluation.sizes import SizeScores, size_dicts
 from seq2see.evaluation.tables import escaped, sizes_latex
 from seq2see.metrics import SCALES, Interval, SeedDifference, Spread
@@ -64,6 +67,59 @@ def test_a_table_in_latex(runs: RunsReport) -> None:
     )
     assert lines[-2:] == [r"\bottomrule", r"\end{tabular}"]
     assert all(line.endswith(r"\\") for line in rows.values())
+
+
+def test_latex_has_the_slices_that_were_asked_for_and_the_baselines(runs: RunsReport) -> None:
+    sliced = tuple(
+        replace(each, slices=(part("3", "a_b"), part("3", ""), part(LENGTH, "1-2 characters"))) for each in runs.reports
+    )
+    baselines = {"copy": {name: each for name, each in report(0).scores.items() if name != "loss"}}
+    found = replace(runs, reports=sliced, request=replace(runs.request, by="3"), baselines=baselines)
+    lines = latex_text(found).splitlines()
+    rows = {line.split(" & ")[0]: line for line in lines if " & " in line}
+    assert rows[r"a\_1, 3: a\_b (12 items)"].startswith(r"a\_1, 3: a\_b (12 items) & 30.00 [")
+    assert r"b\&c, 3: (empty) (12 items)" in rows
+    assert rows["baseline copy"].startswith(r"baseline copy & 0.00 [0.00, 8.81]$^{\dagger}$ & ")
+    assert rows["baseline copy"].endswith(r" & -- \\")
+    assert lines.count(r"\midrule") == 4
+    assert not any("1-2" in line for line in lines)
+    assert lines[1:3] == ["% * differs from the first, p <= 0.05", f"% dagger: {EXACT}"]
+    [one] = [line for line in latex_text(of_one(found, LENGTH)).splitlines() if line.startswith("length")]
+    assert one.startswith("length: 1-2 characters (12 items) & 30.00 [")
+    for_seen = latex_text(of_one(found, "seen"))
+    assert "3: a" in for_seen and "length" not in for_seen
+
+
+def part(by: str, name: str) -> SliceScores:
+    return SliceScores(
+        by, name, 12, assess(ITEMS, report(12).outputs, metrics=("exact_match", "cer"), samples=9).scores
+    )
+
+
+def of_one(runs: RunsReport, by: str) -> RunsReport:
+    return replace(
+        runs,
+        runs=runs.runs[:1],
+        reports=runs.reports[:1],
+        against_first=({},),
+        seed_groups=(),
+        request=replace(runs.request, by=by),
+    )
+
+
+def test_an_exact_interval_has_a_dagger_in_latex_and_others_have_none(runs: RunsReport) -> None:
+    assert "dagger" not in latex_text(runs)
+    all_right = replace(of_one(runs, "3"), reports=(report(NUM),))
+    assert r"& 100.00 [91.19, 100.00]$^{\dagger}$ &" in latex_text(all_right)
+
+
+def test_the_dicts_have_the_baselines(runs: RunsReport) -> None:
+    scores = {name: each for name, each in report(0).scores.items() if name != "loss"}
+    rows = replace(runs, baselines={"copy": scores}).to_dicts()
+    own = [row for row in rows if row["run"] == "baseline copy"]
+    first, _ = own
+    assert (first["metric"], first["value"], first["interval"]) == ("exact_match", 0.0, "Clopper-Pearson")
+    assert {tuple(row) for row in rows} == {tuple(rows[0])}
 
 
 def test_a_recipe_that_differs_over_seeds_and_items_has_a_star(runs: RunsReport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 MOST_SLICES = 20
 """Labels of a column that are printed; JSON has all of them."""
-EXACT_NOTE = "* exact binomial interval (Clopper-Pearson), since all items are right or all are wrong"
+EXACT = "exact binomial interval (Clopper-Pearson), since all items are right or all are wrong"
+EXACT_NOTE = f"* {EXACT}"
 
 
 def report_lines(report: EvaluationReport) -> Iterator[str]:
@@ -279,8 +281,12 @@ def report_dicts(report: EvaluationReport) -> list[dict[str, Any]]:
 
 
 def runs_dicts(runs: RunsReport) -> list[dict[str, Any]]:
-    """One flat dict per run, metric and slice; over all items with the difference from the first run."""
+    """One flat dict per run, metric and slice, and per baseline and metric.
+
+    Those of a run over all items have the difference from the first run.
+    """
     found = []
+    nothing = dict.fromkeys(("difference", "difference_low", "difference_high", "randomization_p", "bootstrap_p"))
     for run, report, compared in zip(runs.runs, runs.reports, runs.against_first, strict=True):
         for row in report_dicts(report):
             difference = compared.get(row["metric"]) if row["by"] is None else None
@@ -292,6 +298,9 @@ def runs_dicts(runs: RunsReport) -> list[dict[str, Any]]:
                 "bootstrap_p": difference.bootstrap_p if difference else None,
             }
             found.append({"run": run} | row | against)
+    for baseline, scores in runs.baselines.items():
+        alone = replace(runs.reports[0], scores=scores, slices=())
+        found += [{"run": f"baseline {baseline}"} | row | nothing for row in report_dicts(alone)]
     return found
 
 

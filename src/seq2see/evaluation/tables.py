@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from seq2see.console import counted
-from seq2see.evaluation.format import interval, number, spread_of
+from seq2see.evaluation.format import EXACT, interval, number, spread_of
+from seq2see.evaluation.items import LENGTH
+from seq2see.evaluation.report import Estimate
 from seq2see.evaluation.runs import RunsReport
+from seq2see.evaluation.seen import SEEN
 from seq2see.evaluation.sizes import SizeScores, size_cells
 from seq2see.metrics import Scale, Unit
 
@@ -21,6 +25,7 @@ SPECIAL = {
 }
 """Characters that LaTeX reads as commands."""
 SMALL_P = 0.05
+STAR, DAGGER = "$^{*}$", r"$^{\dagger}$"
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -34,31 +39,59 @@ def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def latex_text(runs: RunsReport) -> str:
-    """One row per run and per group of seeds, one column per metric, as a tabular of booktabs.
+    """One row per run, group of seeds, slice that was asked for and baseline; one column per metric: for booktabs.
 
     A star marks runs that differ from the first with p <= 0.05 by approximate randomization, and recipes by the
-    multi-bootstrap over seeds and items.
+    multi-bootstrap over seeds and items; a dagger marks exact intervals.
     """
     scales = {name: each.scale for name, each in runs.reports[0].measured.items()}
     rows = []
     for run, report, compared in zip(runs.runs, runs.reports, runs.against_first, strict=True):
-        cells = []
-        for name, scale in scales.items():
-            is_apart = name in compared and compared[name].randomization_p <= SMALL_P
-            value = starred(plain_number(report.scores[name].value, scale.unit), is_apart)
-            cells.append(f"{value} {interval(report.scores[name], scale.unit).rstrip('*')}")
-        rows.append([escaped(run), *cells])
+        is_apart = {name: name in compared and compared[name].randomization_p <= SMALL_P for name in scales}
+        rows.append([escaped(run), *estimate_cells(report.scores, scales, is_apart)])
     of_seeds = []
     for group in runs.seed_groups:
         cells = []
         for name, scale in scales.items():
-            is_apart = name in group.against_first and group.against_first[name].p <= SMALL_P
-            cells.append(starred(plus_minus(spread_of(group.spreads[name], scale.unit)), is_apart))
+            differs = name in group.against_first and group.against_first[name].p <= SMALL_P
+            cells.append(starred(plus_minus(spread_of(group.spreads[name], scale.unit)), differs))
         of_seeds.append([f"mean of {', '.join(escaped(runs.runs[run]) for run in group.runs)}", *cells])
-    has_stars = any("^{*}" in cell for row in (*rows, *of_seeds) for cell in row)
+    of_slices = slice_rows(runs, scales)
+    of_baselines = [
+        [f"baseline {escaped(name)}", *estimate_cells(scores, scales)] for name, scores in runs.baselines.items()
+    ]
+    cells = [cell for row in (*rows, *of_seeds, *of_slices, *of_baselines) for cell in row]
     notes = [f"95\\,\\% intervals in brackets: bootstrap over {counted(runs.reports[0].count, 'item')}"]
-    notes += ["* differs from the first, p <= 0.05"] if has_stars else []
-    return "\n".join(tabular("run", scales, [rows, *([of_seeds] if of_seeds else [])], notes))
+    notes += ["* differs from the first, p <= 0.05"] if any(STAR in cell for cell in cells) else []
+    notes += [f"dagger: {EXACT}"] if any(DAGGER in cell for cell in cells) else []
+    parts = [part for part in (of_seeds, of_slices, of_baselines) if part]
+    return "\n".join(tabular("run", scales, [rows, *parts], notes))
+
+
+def slice_rows(runs: RunsReport, scales: Mapping[str, Scale]) -> list[list[str]]:
+    """A row per slice of `--by`, with its number of items; of several runs with the name of each."""
+    by, found = runs.request.by, []
+    for run, report in zip(runs.runs, runs.reports, strict=True):
+        for part in report.slices:
+            if part.by == by or (by == SEEN and part.by != LENGTH):
+                of_run = f"{run}, " if len(runs.runs) > 1 else ""
+                label = f"{of_run}{part.by}: {part.name or '(empty)'} ({counted(part.count, 'item')})"
+                found.append([escaped(label), *estimate_cells(part.scores, scales)])
+    return found
+
+
+def estimate_cells(
+    scores: Mapping[str, Estimate], scales: Mapping[str, Scale], is_apart: Mapping[str, bool] = MappingProxyType({})
+) -> list[str]:
+    """Value and interval of each metric, a dash for one that is missing, with a star where it is apart."""
+    cells = []
+    for name, scale in scales.items():
+        if (estimate := scores.get(name)) is None:
+            cells.append("--")
+            continue
+        value = starred(plain_number(estimate.value, scale.unit), is_apart.get(name, False))
+        cells.append(f"{value} {interval(estimate, scale.unit).replace('*', DAGGER)}")
+    return cells
 
 
 def sizes_latex(scores: Sequence[SizeScores], scales: Mapping[str, Scale]) -> str:
@@ -103,7 +136,7 @@ def plus_minus(text: str) -> str:
 
 def starred(text: str, is_apart: bool) -> str:
     """The text, with a star if it differs from the first."""
-    return f"{text}$^{{*}}$" if is_apart else text
+    return f"{text}{STAR}" if is_apart else text
 
 
 def escaped(text: str) -> str:
