@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,21 @@ def test_a_field_that_is_not_there(asked: GroupOption, sources: list[str]) -> No
     with pytest.raises(ConfigError, match="a language model has none"):
         grouping_of(asked, sources, has_source=False)
     assert grouping_of("none", [""], has_source=False) == BY_SOURCE
+
+
+@pytest.mark.parametrize("where", ["data.group", "data.balance"])
+@pytest.mark.parametrize("asked", ["tags", 3])
+def test_the_fields_of_columns_without_names_are_given_by_their_place_in_the_source(
+    asked: GroupOption, where: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        grouping_of(asked, ["a\tb"], ("1", "3"), where=where)
+    choices = re.findall(r"\w+", re.split(r"one of:? |, or", caught.value.fix)[1].replace(" and ", " "))
+    assert choices == ["1", "2", *(["none"] if where == "data.group" else [])]
+    for choice in choices:
+        grouping_of(int(choice) if choice.isdecimal() else choice, ["a\tb"], ("1", "3"), where=where)
+    if asked == 3:
+        assert caught.value.what == "must be a field of the sources, 1 to 2 here (columns 1 and 3), not 3"
 
 
 def test_groups_in_two_forms_are_one() -> None:

@@ -80,18 +80,20 @@ def grouping_of(
         raise ConfigError(what, where=where, fix="remove it")
     num = num_fields(sources)
     known = field_names(names, num)
+    are_named = known == list(names)
+    choices = [*(names if are_named else map(str, range(1, num + 1)))] if num > 1 else []
+    choices += [NO_GROUPS] if where == "data.group" else []
     if isinstance(asked, str):
         if asked not in names:
             what = f"{asked!r:.80} is no column of the source"
-            raise ConfigError(
-                what, where=where, fix=did_you_mean(asked, [*names, NO_GROUPS] if where == "data.group" else names)
-            )
+            raise ConfigError(what, where=where, fix=did_you_mean(asked, choices) if choices else "leave it out")
         asked = names.index(asked) + 1
     if asked is not None and asked > num:
-        what = f"must be a field of the sources, 1 to {num} here, not {asked}" if num > 1 else ONE_FIELD
-        fix = "leave it out: a field is chosen by how many values it has"
-        if where != "data.group":
-            fix = f"give one of {listed(names or map(str, range(1, num + 1)))}" if num > 1 else "leave it out"
+        of_columns = f" (columns {listed(names)})" if len(names) == num and not are_named else ""
+        what = f"must be a field of the sources, 1 to {num} here{of_columns}, not {asked}" if num > 1 else ONE_FIELD
+        fix = f"give one of {listed(choices)}" if num > 1 else "leave it out"
+        if where == "data.group":
+            fix += ", or leave it out: a field is chosen by how many values it has" if num > 1 else ""
         raise ConfigError(what, where=where, fix=fix)
     if num == 1:
         return Grouping(case=case)
