@@ -36,6 +36,16 @@ def test_every_architecture_can_be_trained(name: str, tiny_pairs: Path, tiny_tex
     assert [each.text for each in answers] == [each.text for each in again]
 
 
+@pytest.mark.parametrize("name", ["transducer", "monotonic"])
+def test_an_architecture_of_the_other_engine_alone_is_refused_with_those_of_this_one(
+    name: str, tiny_pairs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        train(tiny_pairs, tmp_path / "r", **{"model.name": name})
+    assert (caught.value.where, caught.value.what) == ("model.name", f"--engine scratch has no {name}")
+    assert caught.value.fix == f"train with --engine torch, or choose one of: {', '.join(ARCHITECTURES)}"
+
+
 def test_it_learns_and_writes_a_normal_run_folder(tiny_pairs: Path, tmp_path: Path) -> None:
     run = tmp_path / "r"
     model = train(tiny_pairs, run, **{"training.max_updates": 150, "training.evaluate_every": 50})

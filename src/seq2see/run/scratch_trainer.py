@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import seq2see.scratch as scratch
-from seq2see.blueprint import DEFAULT
+from seq2see.blueprint import ARCHITECTURES, DEFAULT
 from seq2see.config import Config, option
 from seq2see.errors import ConfigError
 from seq2see.run.fine_tune import FROM_OPTION
@@ -75,6 +75,11 @@ class ScratchTrainer:
         if num_processes > 1:
             fix = "start it without torchrun, or train with --engine torch"
             raise ConfigError(f"trains in one process, not {num_processes}", where="--engine scratch", fix=fix)
+        name = config.model.name
+        if name in ARCHITECTURES and name not in scratch.ARCHITECTURES:
+            what = f"--engine scratch has no {name}"
+            fix = f"train with --engine torch, or choose one of: {', '.join(scratch.ARCHITECTURES)}"
+            raise ConfigError(what, where="model.name", fix=fix)
         for key, value in FIXED.items():
             found = option(config, key)
             if key in given and found != value and (key, found) != ("training.precision", "auto"):
