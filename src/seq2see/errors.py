@@ -54,7 +54,11 @@ MAX_WORD = 100
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The closest known word as a question ("did you mean 'rate'?"), or the list of all known words."""
-    choices = list(known)
-    near = difflib.get_close_matches(str(word)[:MAX_WORD], choices, n=1, cutoff=0.6)
+    """The closest known word as a question ("did you mean 'rate'?"), or the list of all known words.
+
+    A word with half as many letters again as a known one is no misspelling of it: meteor is not ter.
+    """
+    choices, word = list(known), str(word)[:MAX_WORD]
+    long_enough = [choice for choice in choices if 3 * len(choice) > 2 * len(word)]
+    near = difflib.get_close_matches(word, long_enough, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(choices)}"

@@ -519,6 +519,23 @@ MISTAKES: dict[str, Mistake] = {
     "flag of another toolkit": (["train", "PAIRS", "--arch", "plain"], ["it is called --model here"]),
     "folder of another toolkit": (["train", "PAIRS", "--save-dir", "r"], ["it is called --out here"]),
     "data of another toolkit": (["train", "--train-file", "PAIRS"], ["without an option", "seq2see train pairs.tsv"]),
+    "test file as an option": (
+        ["evaluate", "RUN", "--samples", "9", "--test", "PAIRS", "--json"],
+        ["unknown option --test", "the file is an argument: seq2see evaluate ", "PAIRS", " --samples 9 --json\n"],
+    ),
+    "test file as an option with an equals sign": (
+        ["evaluate", "RUN", "--test=PAIRS"],
+        ["unknown option --test", "the file is an argument: seq2see evaluate ", " PAIRS\n"],
+    ),
+    "test file as an option before the run": (
+        ["evaluate", "--test", "PAIRS", "RUN"],
+        ["unknown option --test", "the file is an argument: seq2see evaluate runs/pairs test.tsv"],
+    ),
+    "file to check as an option": (["check", "--data", "PAIRS"], ["is an argument: seq2see check pairs.tsv"]),
+    "metric that there is not": (
+        ["evaluate", "RUN", "PAIRS", "--metrics", "meteor"],
+        ["unknown metric 'meteor'", "one of: exact_match, cer", "rouge_l"],
+    ),
     "separator of another tool": (["train", "PAIRS", "--sep", ","], ["it is called --delimiter here"]),
     "columns of another tool": (["train", "PAIRS", "--columns", "1,2"], ["--source … --target …"]),
     "either of two": (["train", "PAIRS", "--also", "PAIRS"], ["--also-source or --also-target"]),

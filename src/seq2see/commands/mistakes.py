@@ -41,6 +41,10 @@ OWN_FLAGS = {
 """Settings that have a flag of their own."""
 
 
+FILE_ARGUMENTS = ("check", "prepare", "cross", "tune", "evaluate", "score", "align")
+"""Verbs whose files of pairs are arguments."""
+_FILE_OPTIONS = ("data", "train", "test", "test_file", "eval_file", "input", "file", "pairs")
+"""What an option is called that names such a file, in other commands and in other toolkits."""
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _TABLE_OPTION = "--(?:source|target|delimiter|encoding|header|quotes|names)"
 _CHOICE = re.compile(_TABLE_OPTION + r" (?!…|and\b)(?:'[^']*'|[^\s,;)']|,(?=\S))+")
@@ -140,6 +144,8 @@ def unknown_option(error: UnknownOptionError, verb: str, words: Sequence[str], h
         fix = "write them as --source … --target …"
     elif usual:
         fix = f"it is called {' or '.join(usual)} here"
+    elif verb in FILE_ARGUMENTS and plain(name) in _FILE_OPTIONS:
+        fix = f"the file is an argument: {as_argument(words, typed, given) or EXAMPLES[verb][0]}"
     elif setting := as_setting(name, given, verb):
         fix = setting
     else:
@@ -164,6 +170,19 @@ def as_setting(name: str, value: str, verb: str) -> str:
     except ConfigError:
         return f"it is {key} here: --set {key}=…, and seq2see settings {key} says what it takes"
     return f"write it as --set {quoted(setting)}"
+
+
+def as_argument(words: Sequence[str], typed: str, value: str) -> str:
+    """The command of these words with the value of an option as the last of its arguments.
+
+    Empty without a value, and where no argument stands before the options, such as the run that comes first.
+    """
+    first = next((place for place, word in enumerate(words) if word.startswith("-")), 0)
+    if not value or first < 2 or typed not in words:
+        return ""
+    place = words.index(typed)
+    after = words[place + (1 if "=" in typed else 2) :]
+    return " ".join(["seq2see", *map(quoted, [*words[:first], value, *words[first:place], *after])])
 
 
 def following(words: Sequence[str], word: str) -> Sequence[str]:
