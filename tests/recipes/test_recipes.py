@@ -7,6 +7,7 @@ import json
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -141,6 +142,33 @@ def test_the_commands_of_a_project_run(
     assert {"check", "train", "evaluate", "predict", "report", "pack"} <= set(ran)
     trained = seq2see.load(folder / "runs" / kind, device="cpu")
     assert trained.source_codec is not None
+
+
+def test_the_commands_for_back_translation_run_and_select_the_model_on_true_pairs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, with two updates per training."""
+    monkeypatch.chdir(tmp_path)
+    rows = made_up("translation", 620, seed=1)
+    Path("train.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in rows[:600]), encoding="utf-8")
+    Path("sentences.txt").write_text("".join(f"{target}\n" for _, target in rows[600:]), encoding="utf-8")
+    page = (ROOT / "docs" / "uses" / "translation.md").read_text(encoding="utf-8")
+    block = page[page.index("      seq2see train train.tsv --recipe translation --source 2") :].partition("\n\n")[0]
+    for command in map(str.strip, block.splitlines()):
+        if not command.startswith("seq2see "):
+            subprocess.run(["bash", "-c", command], check=True)
+            continue
+        _, verb, *words = words_of(command)
+        if verb == "train":
+            words += [*([] if "--set" in words else ["--set"]), *SHORT, "training.choose_length_penalty=false"]
+        code = cli.run([verb, *words])
+        assert code == 0, f"{command}\n{capsys.readouterr().err}"
+    kinds = {
+        name: [line.split("\t")[0] for line in Path(name).read_text().splitlines()] for name in ("dev.tsv", "both.tsv")
+    }
+    assert kinds["dev.tsv"] == ["true"] * 500
+    assert kinds["both.tsv"] == ["true"] * 100 + ["made"] * 20
+    assert "dev.tsv" in str(make_config(tomllib.loads(Path("runs/both/config.toml").read_text()), {}).data.dev)
 
 
 @pytest.mark.parametrize("kind", ["questions", "transliteration"])
