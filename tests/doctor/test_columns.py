@@ -277,3 +277,15 @@ def test_a_column_that_tells_homographs_apart_is_named(tmp_path: Path) -> None:
     path.write_text("\n".join(line.replace("VERB", "NOUN") for line in [*lines, ""]))
     found = check(path, table=table).find("contradictions")
     assert found and found.remedy.endswith("evaluate with all targets of a source as references")
+
+
+@pytest.mark.parametrize("header", ["word\tpron\t", "word\tpron"])
+def test_a_column_without_a_name_that_tells_homographs_apart_is_called_by_its_number(
+    header: str, tmp_path: Path
+) -> None:
+    lines = [header, *(f"word{at // 2}\tw {at}\t{('NOUN', 'VERB')[at % 2]}" for at in range(40))]
+    (path := tmp_path / "words.tsv").write_text("\n".join([*lines, ""]))
+    found = check(path, table=TableOptions(source=("1",), target="2")).find("contradictions")
+    assert found and "or read column 3, too, which tells 20 of them apart: --source " in found.remedy
+    source, target = found.remedy.split("--source ")[1].split(" --target ")
+    assert not check(path, table=TableOptions(source=source, target=target)).find("contradictions")  # type: ignore[arg-type]

@@ -269,16 +269,19 @@ class TableFormat:
             layout["delimiter"] = delimiter_name(self.layout.delimiter)
         if self.layout.num_columns == 2 and not self.names and (self.source, self.target) == ((0,), 1):
             return layout
-        called = [
-            self.names[at] if at < len(self.names) and self.names[at] else str(at + 1)
-            for at in range(self.layout.num_columns)
-        ]
-        is_named = len(set(self.names)) == len(self.names) and not any(name.isdecimal() for name in self.names)
-        called = called if is_named else [str(at + 1) for at in range(self.layout.num_columns)]
-        found = {**layout, "source": tuple(called[at] for at in self.source)}
+        found = {**layout, "source": tuple(map(self.option_name, self.source))}
         if self.target is not None:
-            found["target"] = called[self.target]
-        return {**found, "names": self.names} if is_named and self.names else found
+            found["target"] = self.option_name(self.target)
+        return {**found, "names": self.names} if self.names and self._are_names_options else found
+
+    def option_name(self, index: int) -> str:
+        """What --source and --target call a column: its name, or its number where it has none of its own."""
+        is_named = index < len(self.names) and self.names[index] and self._are_names_options
+        return self.names[index] if is_named else str(index + 1)
+
+    @property
+    def _are_names_options(self) -> bool:
+        return len(set(self.names)) == len(self.names) and not any(name.isdecimal() for name in self.names)
 
 
 def _plain_rows(text: str) -> Rows | None:

@@ -64,9 +64,8 @@ def _column_that_tells(files: PairSource, num_contradictions: int) -> str:
     if not isinstance(files.format, TableFormat):
         return ""
     chosen = TableOptions(**files.format.chosen())  # type: ignore[arg-type]
-    called = chosen.names or [str(at + 1) for at in range(files.format.layout.num_columns)]
-    for at in files.format.unused[:_MOST_COLUMNS]:
-        own = TableOptions(source=(*chosen.source, called[at]), target=chosen.target)
+    for called in map(files.format.option_name, files.format.unused[:_MOST_COLUMNS]):
+        own = TableOptions(source=(*chosen.source, called), target=chosen.target)
         wider = PairSource(files.paths, own.over(files.table))
         targets: dict[int, int] = {}
         values, contradictory, num = set[str](), set[int](), 0
@@ -78,7 +77,7 @@ def _column_that_tells(files: PairSource, num_contradictions: int) -> str:
                     contradictory.add(source)
         if _USES * len(values) <= num and 2 * len(contradictory) <= num_contradictions:
             apart = num_contradictions - len(contradictory)
-            return f"or read column {called[at]}, too, which tells {apart:,} of them apart: {' '.join(flags_of(own))}"
+            return f"or read column {called}, too, which tells {apart:,} of them apart: {' '.join(flags_of(own))}"
     return ""
 
 
