@@ -208,6 +208,7 @@ NEAR_MISSES: list[tuple[str, str | bytes, TableOptions]] = [
     ("pairs.csv", "word,ipa\n" + "".join(f"{a},\n" for a, _ in WORDS), TableOptions()),
     ("pairs.csv", "word,word,ipa\n" + CSV.replace(",", ",x,"), TableOptions(source=("word",), target="ipa")),
     ("pairs.csv", "source,target\nHello, world,hallo\n" + CSV, TableOptions()),
+    ("pairs.csv", "lemma;tags;form\n" + lines([(a, "V", "PST", b) for a, b in WORDS], ";"), TableOptions()),
     ("pairs.tsv", "мороз\tm o\nснег\ts n e k\nвода\tv o d a\n".encode("cp1251"), TableOptions(encoding="euc-jp")),
     ("pairs.csv", "source,target\n", TableOptions()),
     ("pairs.csv", "lemma,form\n" + CSV, TableOptions(source=("lema",), target="form")),

@@ -114,6 +114,26 @@ FILES: dict[str, tuple[str, Pairs]] = {
     "names.tsv": (
         joined("\t", [("form", "id", "lemma", "features"), *((f, "7", a, t) for a, f, t in UNIMORPH)]), INFLECTED,
     ),
+    "R.tsv": (
+        '"lemma"\t"form"\t"tags"\n' + quoted([(str(at), *row) for at, row in enumerate(UNIMORPH, 1)], "\t"), INFLECTED,
+    ),
+    "R without quotes.tsv": (
+        joined("\t", [("word", "ipa"), *((str(at), *pair) for at, pair in enumerate(PAIRS, 1))]), PAIRS,
+    ),
+    "R, some rows.csv": (
+        joined(",", [("lemma", "form", "tags"), *((f"{7 * at % 31}.1", a, f, t.replace(";", "|"))
+                                                  for at, (a, f, t) in enumerate(UNIMORPH, 1))]),
+        [(source.replace(";", "|"), form) for source, form in INFLECTED],
+    ),
+    "R, other names.tsv": (
+        joined("\t", [("old", "new"), *((str(at), *pair) for at, pair in enumerate(PAIRS, 1))]), PAIRS,
+    ),
+    "R, named rows.tsv": (
+        '"old"\t"new"\n' + quoted([(f"row {a}", a, b) for a, b in PAIRS], "\t"), PAIRS,
+    ),
+    "no first number.tsv": (  # the first line is no header: the numbers go on from it
+        joined("\t", [("1", *PAIRS[0]), *((str(at), *pair) for at, pair in enumerate(PAIRS[1:], 2))]), PAIRS,
+    ),
     "known header.tsv": ("source\ttarget\n" + joined("\t"), PAIRS),
     "swapped.csv": (joined(",", [("target", "source"), *((b, a) for a, b in PAIRS)]), PAIRS),
     "comments.tsv": ("## word, sounds\n" + joined("\t") + "# the end\n", PAIRS),
@@ -216,3 +236,55 @@ def test_a_line_with_another_number_of_columns_is_shown_with_their_names(
     with pytest.raises(DataError) as caught:
         read_pairs([path])
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "row", "numbers"),
+    [
+        ("lemma;tags;form", "{0};V;PST;{0}te", "--source 1,2,3 --target 4"),
+        ("lemma;form;tags", "{0};{0}te;V;PST", "--source 1,3,4 --target 2"),
+    ],
+)
+def test_a_header_with_fewer_names_than_columns_is_refused_with_fixes_that_work(
+    names: str, row: str, numbers: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.csv"
+    words = [word for word, _ in PAIRS]
+    content = "\n".join([names, *map(row.format, words), ""])
+    path.write_text(content, encoding="utf-8")
+    for columns in (TableOptions(), TableOptions(source=("lemma",), target="form")):
+        with pytest.raises(DataError, match=r"the header has 3 names .*, and rows have 4 cells") as caught:
+            read_pairs([path], table=columns)
+        assert numbers in caught.value.fix
+    _, source, _, target = numbers.split()
+    by_number = read_pairs([path], table=TableOptions(source=tuple(source.split(",")), target=target))
+    assert sides(by_number) == [(f"{word}\tV\tPST", f"{word}te") for word in words]
+    quoted_tags = content.replace("V;PST", '"V;PST"')
+    path.write_text(quoted_tags, encoding="utf-8")
+    assert sides(read_pairs([path])) == [(f"{word}\tV;PST", f"{word}te") for word in words]
+    path.write_text(content.replace("tags", "pos;tense"), encoding="utf-8")
+    named = read_pairs([path], table=TableOptions(source=("lemma", "pos", "tense"), target="form"))
+    assert sides(named) == sides(by_number)
+
+
+def test_a_number_with_a_name_is_no_row_name(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("id,lemma,form\n" + "".join(f"{at},a,b{at},c\n" for at in range(9)), encoding="utf-8")
+    with pytest.raises(DataError, match=r"the header has 3 names \(id, lemma, form\), and rows have 4 cells"):
+        read_pairs([path])
+
+
+def test_empty_cells_beyond_the_header_are_no_columns(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("word,ipa\n" + "".join(f"{a},{b},\n" for a, b in PAIRS), encoding="utf-8")
+    assert sides(read_pairs([path])) == PAIRS
+
+
+def test_a_table_of_r_tests_a_model_of_another_table(tmp_path: Path) -> None:
+    (path := tmp_path / "test.tsv").write_text(FILES["R.tsv"][0], encoding="utf-8")
+    known = TableOptions(source=("lemma", "tags"), target="form", names=("lemma", "tags", "form"))
+    read = read_pairs([path], known=known)
+    assert sides(read) == INFLECTED
+    assert read.format and "with a header that leaves out column 1 (row names)" in read.format.describe()
+    with path.open("rb") as stream:
+        assert [row.source for row in iterate_rows(stream, str(path), known=known)] == [a for a, _ in INFLECTED]

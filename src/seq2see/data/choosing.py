@@ -22,6 +22,7 @@ from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format, same_column
 from seq2see.data.layout import (
+    CSV_DELIMITERS,
     TAB,
     Layout,
     delimiter_called,
@@ -30,8 +31,8 @@ from seq2see.data.layout import (
     layout_of,
     records,
 )
-from seq2see.data.lines import Columns
-from seq2see.data.options import TableOptions, whole_names
+from seq2see.data.lines import Columns, shortened
+from seq2see.data.options import TableOptions, flags_of, whole_names
 from seq2see.data.probabilities import PROBABILITIES
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
@@ -132,11 +133,15 @@ def format_of(
     layout = _layout(head, options, where, wanted, needs_two=has_source and not is_asked and not extra)
     if options.delimiter is not None and layout.num_columns == 1 and has_source and has_target:
         raise _undivided(head, options, wanted, where)
-    names = names_of(layout, options)
+    rows, names = rows_of(head, layout), names_of(layout, options)
+    if _have_more_cells(rows, names):  # the names are not those of the cells below, except perhaps of the first ones
+        numbers = (*options.source, *([] if options.target is None else [options.target]), *extra)
+        if len(names) > 1 and not (is_asked and all(map(str.isdecimal, numbers))):
+            raise _short_header(layout, names, rows, where)
+        names = ()
     if not is_asked and not extra and layout.num_columns == 2 and has_source and not names:
         return TableFormat(layout) if has_target else TableFormat(layout, (0,), None)
     options = replace(options, source=whole_names(options.source, names or options.names))
-    rows = rows_of(head, layout)
     finder = _Finder(layout, names, options, rows, where, has_target=has_target)
     reason = ""
     source: tuple[int, ...]
@@ -225,7 +230,7 @@ def _single_column(head: Sequence[str], options: TableOptions, wanted: Sequence[
 def names_of(layout: Layout, options: TableOptions) -> tuple[str, ...]:
     """The names of the columns: those of the header, or those given for a table without one; empty if it has none."""
     if layout.header:
-        return layout.header
+        return layout.names
     return options.names if len(options.names) == layout.num_columns else ()
 
 
@@ -370,7 +375,8 @@ def _chosen(
     if sources and "target" in lower:
         return tuple(sources), lower.index("target"), ""
     cells = [[row[at] for row in rows] for at in range(layout.num_columns)]
-    used = [at for at, column in enumerate(cells) if at not in others and any(cell.strip() for cell in column)]
+    passed_over = {*others, 0} if layout.has_row_names else {*others}
+    used = [at for at, column in enumerate(cells) if at not in passed_over and any(cell.strip() for cell in column)]
     texts = [at for at in used if not (are_running_numbers(cells[at]) or is_constant(cells[at]))]
     tags = [at for at in texts if are_tags(cells[at]) or are_spaced_tags(cells[at], cells[texts[0]])]
     if len(texts) == 3 and len(tags) == 1 and tags[0] > texts[0]:
@@ -391,6 +397,28 @@ def _chosen(
     if others and not {0, 1} & set(others):
         return (0,), 1, "the first two columns beside those to read in addition"
     raise _several(layout, names, rows, where, left)
+
+
+def _have_more_cells(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
+    """Whether rows have text in more columns than there are names."""
+    return bool(names) and any(cell.strip() for row in rows for cell in row[len(names) :])
+
+
+def _short_header(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> ChoiceError:
+    """The error for a header with fewer names than rows have cells, with the numbers of columns that may be meant.
+
+    Where a delimiter is inside a text, the columns after it are further to the right than their names.
+    """
+    num, filled = layout.num_columns, [at for at in range(layout.num_columns) if any(row[at].strip() for row in rows)]
+    usual = usual_columns([name.casefold() for name in names])
+    target = usual[1] if usual and usual[1] < len(names) - 1 else filled[-1]
+    chosen = TableOptions(source=tuple(str(at + 1) for at in filled if at != target), target=str(target + 1))
+    shown = [", ".join(shortened(names)), " | ".join(shortened(rows[0]))]
+    what = f"the header has {len(names)} names ({shown[0]}), and rows have {num} cells ({shown[1]})"
+    fix = f"choose columns by number: {' '.join(flags_of(chosen))}; or add the names that are missing"
+    if layout.delimiter in CSV_DELIMITERS and layout.delimiter != TAB:
+        fix += f"; or put each text with {layout.delimiter} inside in quotation marks"
+    return ChoiceError(what, where=where, fix=fix, likely=chosen)
 
 
 def _both_named(name: str, names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
 
-from seq2see.data.header import has_usual_names, is_header
+from seq2see.data.header import IDENTIFIERS, has_usual_names, is_header
 from seq2see.data.options import TableOptions, whole_names
 from seq2see.data.probabilities import PROBABILITIES, has_probabilities, split_entry
 
@@ -52,6 +52,8 @@ _MOST_ABOVE = 50
 """Lines at whose end the header of such a table is found, at most."""
 _WITH_EDGES = re.compile(r"\s*\|(.*)\|\s*", re.DOTALL)
 """A row of such a table."""
+_ROW_NUMBER = re.compile(r"\d+(\.\d+)?")
+"""As R numbers rows: 12.1 is the second of those that were made from row 12."""
 _SAYS_DELIMITER = re.compile(r"sep=(.)", re.IGNORECASE)
 """The line above a table that tells a spreadsheet how it is divided."""
 _MAY_FOLLOW_MARKS = ("=", ":", "::", BLANKS, FIRST_BLANK)
@@ -71,9 +73,16 @@ class Layout(NamedTuple):
     comments: tuple[str, ...] = ()
     """What lines begin with that are not part of the table."""
     header: tuple[str, ...] = ()
-    """The names of the columns, if the first line has them."""
+    """The cells of the first line, if they are the names of the columns."""
     marks: tuple[str, ...] = ()
     """Lines that only say how the table is divided, or stand above it."""
+    has_row_names: bool = False
+    """Whether rows begin with their own name or number, for which the header has no cell, as R writes tables."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns from the header, "" for row names; none without one."""
+        return ("", *self.header) if self.has_row_names else self.header
 
     @property
     def is_dictionary(self) -> bool:
@@ -109,6 +118,7 @@ class Layout(NamedTuple):
                 words = f"{self.num_columns} columns separated by {_NAMES.get(self.delimiter, self.delimiter)}"
         words += ", in quotation marks" if self.is_quoted else ""
         words += ", with a header" if self.header else ""
+        words += " that leaves out column 1 (row names)" if self.has_row_names else ""
         return words + (f", with comments ({' '.join(self.comments)})" if self.comments else "")
 
 
@@ -196,8 +206,11 @@ def layout_of(
     else:
         best = next((each for each in partial if _begins_with_header(each, options, wanted)), partial[0])
     delimiter, is_quoted, rows, num_columns = best
-    header = _header(rows[0], [row for row in rows if len(row) == num_columns], delimiter, options, wanted)
-    return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header), marks)
+    own = [row for row in rows if len(row) == num_columns]
+    all_quoted = is_quoted and all(line.startswith('"') for line in table)
+    header = _header(rows[0], own, delimiter, options, wanted, all_quoted=all_quoted)
+    has_row_names = bool(header) and have_row_names(rows[0], own, all_quoted=all_quoted)
+    return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header), marks, has_row_names)
 
 
 def _marks_of_markdown(lines: Sequence[str]) -> list[str]:
@@ -218,10 +231,11 @@ def _marks_of_markdown(lines: Sequence[str]) -> list[str]:
 def _begins_with_header(
     found: tuple[str, bool, list[list[str]], int], options: TableOptions, wanted: Sequence[str]
 ) -> bool:
-    """Whether the first row has as many columns as most rows, and their names."""
+    """Whether the first row has as many columns as most rows, aside from the names of these, and their names."""
     delimiter, _, rows, num_columns = found
     own = [row for row in rows if len(row) == num_columns]
-    return len(rows[0]) == num_columns and bool(_header(rows[0], own, delimiter, options, wanted))
+    has_all = len(rows[0]) == num_columns or have_row_names(rows[0], own)
+    return has_all and bool(_header(rows[0], own, delimiter, options, wanted))
 
 
 def _can_be_quoted(table: Sequence[str], delimiter: str, options: TableOptions) -> bool:
@@ -252,7 +266,13 @@ def _is_plausible(delimiter: str, rows: Sequence[list[str]], table: Sequence[str
 
 
 def _header(
-    first: Sequence[str], rows: Sequence[Sequence[str]], delimiter: str, options: TableOptions, wanted: Sequence[str]
+    first: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    delimiter: str,
+    options: TableOptions,
+    wanted: Sequence[str],
+    *,
+    all_quoted: bool = False,
 ) -> Sequence[str]:
     """The first row if it has the names of the columns, else nothing."""
     if options.header != "auto":
@@ -265,7 +285,12 @@ def _header(
         return cells
     if has_usual_names(cells):
         return cells
-    if len(first) != len(rows[0]) or len(rows) < 2:
+    if len(rows) < 2:
+        return ()
+    if have_row_names(first, rows, all_quoted=all_quoted):
+        is_sure = all_quoted or [row[0].strip() for row in rows] == [str(at + 1) for at in range(len(rows))]
+        return cells if is_sure or is_header(first, [row[1:] for row in rows]) else ()
+    if len(first) != len(rows[0]):
         return ()
     # A first pair may be unusual too: it is left out only where a header is to be expected.
     is_expected = delimiter in CSV_DELIMITERS and (delimiter != TAB or len(first) > 2)
@@ -273,6 +298,17 @@ def _header(
     if cells in ([cell.strip() for cell in row] for row in others):  # tables, perhaps, that were concatenated
         others = [row for row in dict.fromkeys(map(tuple, others)) if [cell.strip() for cell in row] != cells]
     return cells if is_expected and is_header(first, others) else ()
+
+
+def have_row_names(first: Sequence[str], rows: Sequence[Sequence[str]], *, all_quoted: bool = False) -> bool:
+    """Whether rows begin with a number or a name of their own, for which the header has no cell, as R writes tables.
+
+    Where texts are not in quotation marks, a cell more may come from a delimiter inside a text, unless it is a number.
+    """
+    if len(first) < 2 or not rows or len(rows[0]) != len(first) + 1 or first[0].strip().casefold() in IDENTIFIERS:
+        return False
+    own = [row[0].strip() for row in rows]
+    return len(set(own)) == len(own) and (all_quoted or all(map(_ROW_NUMBER.fullmatch, own)))
 
 
 def have_names(cells: Sequence[str], names: Sequence[str]) -> bool:

@@ -146,10 +146,11 @@ def wrong_number(wanted: object, cells: Sequence[str], names: Sequence[str]) -> 
     expected = f"expected {wanted} columns"
     if not names:
         return f"{expected}, found {len(cells)}"
-    return f"{expected} ({', '.join(_shortened(names))}), found {len(cells)}: {' | '.join(_shortened(cells))}"
+    return f"{expected} ({', '.join(shortened(names))}), found {len(cells)}: {' | '.join(shortened(cells))}"
 
 
-def _shortened(texts: Sequence[str]) -> list[str]:
+def shortened(texts: Sequence[str]) -> list[str]:
+    """Cells, or names of columns, as messages show them: the first ones, and the beginnings of long ones."""
     shown = [text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…" for text in texts[:_MOST_NAMED]]
     return [*shown, "…"] if len(texts) > _MOST_NAMED else shown
 
