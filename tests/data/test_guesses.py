@@ -11,6 +11,7 @@ import pytest
 import seq2see
 from seq2see.data import TableOptions, iterate_rows, read_pairs
 from seq2see.data.given import as_pairs
+from seq2see.data.layout import layout_of
 from seq2see.doctor import check
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.checking import texts_of
@@ -499,3 +500,24 @@ def test_a_run_in_place_of_a_file_is_told_why_not(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(ConfigError, match=r"can't be created: .*run is a file"):
         seq2see.train([("a", "b"), ("c", "d")], out=tmp_path / "run", quiet=True)
+
+
+@pytest.mark.parametrize("num", [3, 28])
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+@pytest.mark.parametrize(
+    ("delimiter", "sign"), [(",", ";"), (",", "|"), (", ", " ; "), ("  ", ";"), ("  ", "|"), (";", ","), ("|", ";")]
+)
+def test_tags_without_quotation_marks_are_no_columns(
+    delimiter: str, sign: str, order: tuple[int, ...], num: int
+) -> None:
+    stems = ["vos", "beer", "wolf", "das", "uil", "hert", "gems"]
+    endings = {("SG", "NOM"): "", ("SG", "ACC"): "en", ("PL", "NOM"): "s", ("PL", "ACC"): "as"}
+    rows = [(stem, stem + ending, sign.join(["N", *tags])) for stem in stems for tags, ending in endings.items()]
+    lines = [delimiter.join(row[at] for at in order) for row in rows[:num]]
+    layout = layout_of(lines)
+    assert layout and (layout.delimiter.strip(), layout.num_columns) == (delimiter.strip(), 3)
+
+
+def test_texts_with_another_delimiter_inside_are_divided_as_by_that_with_more_columns() -> None:
+    layout = layout_of([f"word{at},a{at};text {at}" for at in range(9)])
+    assert layout and (layout.delimiter, layout.num_columns) == (";", 2)

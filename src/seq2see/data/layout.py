@@ -196,13 +196,16 @@ def layout_of(
             if is_whole and delimiter not in CSV_DELIMITERS[1:]:
                 break
     # A delimiter that divides all lines alike is preferred to one that divides most of them; of several in CSV, that
-    # with more columns: tags such as V;PST are divided, too. Of those that divide most, one that divides a header.
+    # which leaves tags such as V;PST together, or that with more columns. Of those that divide most, one that divides
+    # a header.
     if not (whole or partial):
         return None
     if whole:
         best = whole[0]
         if best[0] in CSV_DELIMITERS:
             best = max((each for each in whole if each[0] in CSV_DELIMITERS), key=itemgetter(3))
+            set_off = [each for each in partial if each[0] == SPACES and {*map(len, each[2])} == {each[3]}]
+            best = next((each for each in [*whole, *set_off] if _leaves_tags_together(each, best)), best)
     else:
         best = next((each for each in partial if _begins_with_header(each, options, wanted)), partial[0])
     delimiter, is_quoted, rows, num_columns = best
@@ -211,6 +214,39 @@ def layout_of(
     header = _header(rows[0], own, delimiter, options, wanted, all_quoted=all_quoted)
     has_row_names = bool(header) and have_row_names(rows[0], own, all_quoted=all_quoted)
     return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header), marks, has_row_names)
+
+
+def _leaves_tags_together(
+    one: tuple[str, bool, list[list[str]], int], other: tuple[str, bool, list[list[str]], int]
+) -> bool:
+    """Whether the delimiter of the `other` division of these lines only divides tags in a column of this `one`.
+
+    Either may seem to be inside a column of the other. Tags have fewer different parts than texts have, and a few lines
+    hardly begin with them.
+    """
+    tags, texts = _only_column_with(other[0], one[2]), _only_column_with(one[0], other[2])
+    if tags is None:
+        return False
+    if len(one[2]) <= _FEW:
+        return one[3] > 2 and tags.place > 0 and (texts is None or texts.place == 0)
+    num = len(set(tags.parts))
+    return 2 * num <= len(tags.parts) and (texts is None or num < len(set(texts.parts)))
+
+
+class _DividedColumn(NamedTuple):
+    """The parts of all cells of a column."""
+
+    place: int
+    parts: list[str]
+
+
+def _only_column_with(delimiter: str, rows: Sequence[Sequence[str]]) -> _DividedColumn | None:
+    """The column that the delimiter divides into parts of one word; None if there are several, or none."""
+    found = [at for at, column in enumerate(zip(*rows, strict=True)) if any(delimiter in cell for cell in column)]
+    if len(found) != 1:
+        return None
+    parts = [part.strip() for row in rows for part in row[found[0]].split(delimiter)]
+    return None if any(" " in part for part in parts) else _DividedColumn(found[0], parts)
 
 
 def _marks_of_markdown(lines: Sequence[str]) -> list[str]:
