@@ -30,6 +30,12 @@ def write(tmp_path: Path) -> Write:
 GOOD = "one\t1\ntwo\t2\nthree\t3\n"
 MANY = "".join(f"word {number}\tWORT {number}\n" for number in range(10, 60))
 
+PARADIGMS = [
+    (f"stem{n}", tags, f"stem{n}{ending}")
+    for n in range(8)
+    for tags, ending in (("N;SG", "a"), ("N;PL", "i"), ("N;DU", "u"))
+]
+
 # name: what has it, how often, and what looks like it and hasn't
 CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     "encoding": (GOOD.encode() + "fünf\t5\n".encode("latin-1"), 1, GOOD + "fünf\t5\n"),
@@ -93,6 +99,11 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     ),
     "constant": (
         "".join(f"word {n}\tx\n" for n in range(20)), 1, "".join(f"word {n}\tx\n" for n in range(19)) + "word 20\ty\n",
+    ),
+    "merged-cells": (
+        "".join(f"{stem if tags == 'N;SG' else ''}\t{tags}\t{form}\n" for stem, tags, form in PARADIGMS), 16,
+        # an additional column that may be empty
+        "".join(f"do {form}\t{stem if tags == 'N;SG' else ''}\t{form}\n" for stem, tags, form in PARADIGMS),
     ),
     "tag-order": (
         "".join(f"run{n}\tV;PST;{n % 3}\n" for n in range(30)) + "see1\tV;1;PST\nsee2\t2;PST;V\n", 2,

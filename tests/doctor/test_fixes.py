@@ -127,3 +127,18 @@ def test_no_copy_is_offered_that_is_refused(tmp_path: Path, monkeypatch: pytest.
         assert offered == ({"html"} if name == "mostly.tsv" else set())  # which reads and writes any lines
         with pytest.raises(DataError):
             clean([Path(name)], tmp_path / "clean.tsv")
+
+
+@pytest.mark.parametrize(("delimiter", "sign"), [("\t", ";"), (";", ";"), (",", ";"), (",", ",")])
+@pytest.mark.parametrize("name", ["forms.csv", "forms.tsv"])
+def test_merged_cells_are_filled_down(name: str, delimiter: str, sign: str, tmp_path: Path) -> None:
+    forms = [(f"le{n}", f"N{sign}{tag}", f"le{n}{tag}") for n in range(6) for tag in ("SG", "PL", "DU", "TR")]
+    rows = [("lemma", "tags", "form"), *((a if "SG" in tags else "", tags, form) for a, tags, form in forms)]
+    quoted = [[f'"{cell}"' if delimiter in cell else cell for cell in row] for row in rows]
+    (path := tmp_path / name).write_text(joined(delimiter, quoted))  # type: ignore[arg-type]
+    found = check(path).find("merged-cells")
+    assert found and found.count == 18
+    subprocess.run(["bash", "-ec", found.command], cwd=tmp_path, check=True)
+    made = tmp_path / f"forms-mended{path.suffix}"
+    assert not check(made).find("merged-cells")
+    assert [pair[:2] for pair in read_pairs([made]).pairs] == [(f"{a}\t{tags}", form) for a, tags, form in forms]

@@ -56,6 +56,9 @@ def test_each_field_of_a_source_is_a_column() -> None:
     assert not worst_findings(pairs)  # training reads them
     pairs[3] = Pair("word3\tno picture", "3", "x:4")
     assert worst_findings(pairs)[0].startswith("warning: file-names: ")
+    pairs = [Pair(f"{'' if at % 4 else f'word{at}'}\tN;{at % 4}", f"{at}", f"x:{at + 1}") for at in range(40)]
+    assert worst_findings(pairs)[0].startswith("warning: merged-cells: ")
+    assert worst_findings(pairs)[0].endswith("(30 of 40 pairs, first x:2)")
 
 
 def test_a_large_set_is_sampled() -> None:

@@ -89,6 +89,7 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
         for earlier in sets[:number]:
             findings += comparisons.leaked(earlier, each)
         if number == 0:
+            findings += columns.merged_cells(each)
             findings += columns.constant(each)
             findings += symbols.unspaced(each, units)
             findings += symbols.rare(each, units)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -10,6 +11,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.layout import TAB
+from seq2see.data.table import Format, TableFormat
 from seq2see.data.unreadable import kinds_of, require_readable, usual_widths
 from seq2see.data.values import located
 from seq2see.doctor.characters import visible
@@ -103,6 +106,41 @@ def of_files(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFi
             yield RawFinding(
                 "file-names", statistics, side.extensions.total(), detail, [(0, side.name), (1, side.name)]
             )
+
+
+def are_merged(side: SideStatistics, sources: npt.NDArray[np.int64]) -> bool:
+    """Whether a source column is empty in most rows, and the same sources, of which these are hashes, recur there."""
+    empty = side.lengths == 0
+    num = int(empty.sum())
+    return len(empty) >= MIN_TEXTS and len(empty) / 2 < num < len(empty) and 2 * len(np.unique(sources[empty])) <= num
+
+
+def merged_cells(statistics: PairStatistics) -> Iterator[RawFinding]:
+    """Source columns that are filled only at the start of several rows, as where cells were merged."""
+    merged = [at for at, side in enumerate(statistics.fields) if are_merged(side, statistics.source.hashes)]
+    for side in map(statistics.fields.__getitem__, merged):
+        empty = np.flatnonzero(side.lengths == 0)
+        detail, rows = f"{side.name}, of {len(statistics):,}", [(int(row), side.name) for row in empty[:NUM_EXAMPLES]]
+        program = _filling_down(statistics.files.format, merged)
+        yield RawFinding("merged-cells", statistics, len(empty), detail, rows, program=program)
+
+
+def _filling_down(chosen: Format | None, columns: Sequence[int]) -> str:
+    """The program that fills these source columns of a table down; empty where it has lines that are no rows."""
+    if not isinstance(chosen, TableFormat) or chosen.layout.delimiter not in (TAB, ",", ";"):
+        return ""
+    layout = chosen.layout
+    if layout.comments or layout.marks or layout.has_row_names:
+        return ""
+    quoting = "skipinitialspace=True" if layout.is_quoted else "quoting=csv.QUOTE_NONE, quotechar=None"
+    places = ", ".join(str(chosen.source[at]) for at in columns)
+    return "python3 -c " + quoted(
+        'import csv, itertools, sys; [f.reconfigure(encoding="utf-8", newline="") for f in (sys.stdin, sys.stdout)]; '
+        f"how = dict(delimiter={json.dumps(layout.delimiter)}, {quoting}); "
+        'csv.writer(sys.stdout, lineterminator="\\n", **how).writerows(itertools.accumulate('
+        "filter(None, csv.reader(sys.stdin, **how)), lambda above, row: "
+        f'[cell.strip() or "".join(above[at : at + 1]) if at in ({places},) else cell for at, cell in enumerate(row)]))'
+    )
 
 
 def constant(statistics: PairStatistics) -> Iterator[RawFinding]:

@@ -149,6 +149,13 @@ FINDING_TYPES: dict[str, FindingType] = {
         "Two columns look like each other's in the training set: they are swapped in one of the files.",
         "swap them in one of the files",
     ),
+    "merged-cells": FindingType(
+        "warning",
+        "cells",
+        "A source column is empty in most rows, and the others don't tell these apart, as where cells were merged in "
+        "a spreadsheet.",
+        "if they were merged, fill each cell down to the next one",
+    ),
     "constant": FindingType(
         "warning",
         "columns",

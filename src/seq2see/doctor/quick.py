@@ -13,7 +13,7 @@ from seq2see.data.groups import field_names
 from seq2see.data.header import MAX_ROWS, is_header
 from seq2see.data.options import TableOptions
 from seq2see.data.split import sample_evenly
-from seq2see.doctor.columns import is_constant, names_of_files
+from seq2see.doctor.columns import are_merged, is_constant, names_of_files
 from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.rows import Faults, pair_sources
@@ -42,6 +42,7 @@ def worst_findings(pairs: Sequence[Pair], *, unit_is_given: bool = False) -> lis
     sample = sample_evenly(pairs, MAX_PAIRS)
     *sources, target = sides = _sides(sample)
     found = [*_header(pairs), *([] if unit_is_given else _file_names(sources)), *_marks(sample)]
+    found += _merged_cells(sources, sample)
     found += _constant(sides if len(sources) > 1 else [target], len(sample))
     found += sorted(_faults_of_texts(sides), key=lambda seen: -seen.num_pairs)
     lines = []
@@ -93,6 +94,13 @@ def _file_names(sources: Sequence[SideStatistics]) -> Iterator[_Seen]:
     counts = [side.extensions.total() for side in sides]
     if counts:
         yield _Seen("file-names", max(counts), 0)
+
+
+def _merged_cells(columns: Sequence[SideStatistics], sample: Sequence[Pair]) -> Iterator[_Seen]:
+    hashes = np.fromiter((hash(pair.source) for pair in sample), np.int64, len(sample))
+    empty = [side.lengths == 0 for side in columns if are_merged(side, hashes)]
+    if empty:
+        yield _Seen("merged-cells", max(int(each.sum()) for each in empty), min(int(each.argmax()) for each in empty))
 
 
 def _constant(sides: Sequence[SideStatistics], num_pairs: int) -> Iterator[_Seen]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from seq2see.data import open_content
 from seq2see.data.advice import new_file, piped, quoted_path
-from seq2see.data.choosing import is_json
+from seq2see.data.choosing import extension, is_json
 from seq2see.data.json_table import JsonFormat
 from seq2see.data.layout import TAB
 from seq2see.data.options import flags_of
@@ -45,6 +45,8 @@ _OF_SEVERAL_FILES = frozenset({"swapped", "tag-order"})
 """Findings about how files differ: a copy of one that is read in another way would differ, too."""
 _OF_RAW_FILES = frozenset({"old-mac-line-ends"})
 """Findings about bytes that a copy does not have."""
+_OF_TABLES = frozenset({"merged-cells"})
+"""Findings whose programs know how the table is divided."""
 _SAVED = Path("pairs.tsv")
 """What standard input is called once it is saved."""
 
@@ -108,7 +110,9 @@ def _command(name: str, statistics: PairStatistics, program: str) -> str:
     if "damaged" in statistics.faults.counts:
         return ""
     if _is_for_the_files(name, statistics):
-        return " && ".join(piped(str(path), program, "-mended.tsv") for path in as_saved(files.paths))
+        is_csv = name in _OF_TABLES and extension(files.paths[0]) == ".csv"
+        ending = "-mended.csv" if is_csv else "-mended.tsv"
+        return " && ".join(piped(str(path), program, ending) for path in as_saved(files.paths))
     is_copied = name not in (*_OF_SEVERAL_FILES, *_OF_RAW_FILES) and _can_be_copied(statistics)
     if not is_copied or _is_json(files) or (files.num_fields > 1 and name not in _OF_ALL_CELLS):
         return ""
@@ -122,7 +126,7 @@ def _is_for_the_files(name: str, statistics: PairStatistics) -> bool:
     if _is_json(files) or not all(_is_read_unchanged(path, files.table.encoding) for path in files.paths):
         return False
     layout = files.format.layout if isinstance(files.format, TableFormat) else None
-    if name in _OF_RAW_FILES:
+    if name in (*_OF_RAW_FILES, *_OF_TABLES):
         return True
     if name in _OF_ALL_CELLS:  # parallel files have no layout
         return layout is None or (layout.delimiter == TAB and not layout.is_quoted)
