@@ -156,6 +156,22 @@ def test_tags_where_the_target_of_the_training_was_belong_to_the_source(header: 
     assert not has_tags([tags for _, tags, _ in FORMS]) and not has_tags([])
 
 
+@pytest.mark.parametrize("header", ["", "tags\tlemma\tform\n"])
+@pytest.mark.parametrize("sign", [";", " "])
+def test_tags_before_the_lemma_belong_to_the_source(header: str, sign: str, tmp_path: Path) -> None:
+    forms = [(word, f"V{sign}{tag}", f"{word} {tag}".lower()) for word in WORDS for tag in ("PRS", "PST")]
+    pairs = [(f"{lemma}\t{tags}", form) for lemma, tags, form in forms]
+    content = header + "".join(f"{tags}\t{lemma}\t{form}\n" for lemma, tags, form in forms)
+    known = TableOptions(source=("1", "3"), target="2")
+    assert read(tmp_path, content, known=known, has_tags=True) == pairs
+    named = TableOptions(source=("lemma", "tags"), target="form", names=("lemma", "form", "tags"))
+    assert read(tmp_path, content, known=named, has_tags=True) == pairs
+    # In the table of the training, the form may come before the lemma.
+    content = "".join(f"{tags}\t{form}\t{lemma}\n" for lemma, tags, form in forms)
+    known = TableOptions(source=("2", "3"), target="1")
+    assert read(tmp_path, content, known=known, has_tags=True) == pairs
+
+
 def test_whether_the_training_file_had_a_header_is_not_remembered(tmp_path: Path) -> None:
     known = known_from(known_columns(TableOptions(header="no", source=("1",), target="2")))
     assert read(tmp_path, "word,pronunciation\nABBA,A B B A\n", known=known) == [("ABBA", "A B B A")]

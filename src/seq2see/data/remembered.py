@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2see.data.cells import are_tags
-from seq2see.data.choosing import TABLE_EXTENSIONS, extension, format_of, of_one_column
+from seq2see.data.choosing import TABLE_EXTENSIONS, extension, format_of, of_one_column, rows_of
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import CSV_DELIMITERS, TAB, delimiter_called, has_delimiter, is_of_blanks, layout_of
 from seq2see.data.lines import Columns
@@ -41,7 +41,7 @@ def format_like(
 
     Where there is no header, or if it `may_rename` the columns, they are found out anew; as many source columns have to
     be read. UnknownColumnError, with the likely ones, for a header without those that are known. If the other one
-    `has_tags` as the last column of its source, and this one where its target would be, they are found out, too.
+    `has_tags` as the last column of its source, and this one in another of the columns, they are found out, too.
     """
     if columns == "target":
         options, known = of_one_column(options, where), of_one_column(known, where)
@@ -57,11 +57,35 @@ def format_like(
         if anew is not None and (may_rename or not error.names):
             return anew
         raise renamed(error, head, options, known, columns=columns) from None
-    if has_tags and isinstance(found, TableFormat) and not (found.names and known.names):
-        anew = _anew(head, options, known, where, columns=columns, extra=extra)
-        if isinstance(anew, TableFormat) and anew.source[-1] == found.target:
-            return anew
+    if has_tags and isinstance(found, TableFormat) and not (known.names and (found.layout.header or options.names)):
+        place = _place_of_tags(rows_of(head, found.layout), found)
+        if place is not None and place != found.source[-1]:
+            anew = _anew(head, options, known, where, columns=columns, extra=extra)
+            if isinstance(anew, TableFormat) and anew.source[-1] == place:
+                return anew
+            return _with_tags_in(place, found)
     return found
+
+
+def _place_of_tags(rows: Sequence[Sequence[str]], chosen: TableFormat) -> int | None:
+    """The only column of source and target that has tags; None if none has, or several."""
+    cells = {at: [row[at] for row in rows] for at in (*chosen.source, chosen.target) if at is not None}
+    found = [
+        at
+        for at, column in cells.items()
+        if are_tags(column) or any(are_spaced_tags(column, other) for other in cells.values() if other is not column)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _with_tags_in(place: int, chosen: TableFormat) -> TableFormat:
+    """The format with the last source column in this place, and the other columns in the same order as before."""
+    assert chosen.target is not None
+    before = (*chosen.source[:-1], chosen.target)
+    left = sorted({*chosen.source, chosen.target} - {place})
+    *source, target = (left[sorted(before).index(at)] for at in before)
+    reason = f"column {place + 1} has tags, so it belongs to the source"
+    return replace(chosen, source=(*source, place), target=target, names=chosen.layout.names, reason=reason)
 
 
 def has_tags(sources: Sequence[str]) -> bool:
