@@ -277,3 +277,20 @@ def test_files_without_pairs_are_called_what_they_are(content: bytes, what: str,
     path.write_bytes(content)
     with pytest.raises(UserError, match=what):
         read_pairs([path])
+
+
+def test_columns_of_conllu_have_the_names_of_the_format(tmp_path: Path) -> None:
+    path = tmp_path / "words.conllu"
+    path.write_text(SENTENCES, encoding="utf-8")
+    by_number = read_pairs([path], table=TableOptions(source=("2", "4"), target="3")).pairs
+    for source, target in ((("form", "upos"), "lemma"), (("FORM", "Upos"), "LEMMA")):
+        assert read_pairs([path], table=TableOptions(source=source, target=target)).pairs == by_number
+    # A model trained on a table with these names reads them, too.
+    known = TableOptions(source=("form", "upos"), target="lemma", names=("lemma", "form", "upos"))
+    assert read_pairs([path], known=known).pairs == by_number
+    with pytest.raises(UserError, match=r"unknown column 'lema' of CoNLL-U.*\n.*did you mean 'lemma'"):
+        read_pairs([path], table=TableOptions(source=("form",), target="lema"))
+    with pytest.raises(UserError) as caught:
+        read_pairs([path])
+    assert "--source form --target lemma" in str(caught.value)
+    assert len(read_pairs([path], table=TableOptions(source=("form",), target="lemma")).pairs) == len(by_number)

@@ -22,6 +22,7 @@ from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format, same_column
 from seq2see.data.layout import (
+    CONLLU_COLUMNS,
     CSV_DELIMITERS,
     TAB,
     Layout,
@@ -279,6 +280,12 @@ class _Finder:
         if self.names:
             fix = did_you_mean(name, self.names)
             raise UnknownColumnError(f"unknown column {name!r}", where=self.where, fix=fix, names=self.names)
+        if self.layout.is_conllu:
+            if name.casefold() in CONLLU_COLUMNS:
+                return CONLLU_COLUMNS.index(name.casefold())
+            fix = did_you_mean(name.casefold(), CONLLU_COLUMNS)
+            what = f"unknown column {name!r} of CoNLL-U"
+            raise UnknownColumnError(what, where=self.where, fix=fix, names=CONLLU_COLUMNS)
         if name in self.options.names:  # of the table that a model was trained on, which had a header
             return self._position(name)
         first = ", ".join(f"{at} is {cell[:_MAX_SHOWN]!r}" for at, cell in enumerate(self._first(), start=1))
@@ -356,10 +363,12 @@ def _chosen(
 ) -> tuple[tuple[int, ...], int, str]:
     """The columns of source and target, none of `others`, and why. ChoiceError where it isn't plain or possible."""
     if layout.is_conllu:
-        fix = "choose columns: --source 2 --target 3 (word to lemma), --source 2,4 --target 3 (with its tag)"
+        fix = (
+            "choose columns: --source form --target lemma, --source form,upos --target lemma (with its part of speech)"
+        )
         what, likely = (
             "is CoNLL-U, whose columns can be paired in several ways",
-            TableOptions(source=("2",), target="3"),
+            TableOptions(source=("form",), target="lemma"),
         )
         raise ChoiceError(what, where=where, fix=fix, likely=likely)
     if layout.num_columns < 2:

@@ -45,7 +45,8 @@ _DOUBLED = re.compile(r'^".*[^"]""[^"].*"$|^"""[^"]|[^"]"""$')
 """A quotation mark within a quoted cell, beside other text."""
 _COMMENT_AFTER = re.compile(r"\s#\s.*$")
 """A comment after the symbols of a pronouncing dictionary."""
-_CONLLU_COLUMNS = 10
+CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+"""What the columns of CoNLL-U are called, which has no header."""
 _RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)+\|?|\|\s*:?-{2,}:?\s*\|")
 """The line below the header of a table in Markdown."""
 _MOST_ABOVE = 50
@@ -92,7 +93,7 @@ class Layout(NamedTuple):
     @property
     def is_conllu(self) -> bool:
         """Whether it is that of CoNLL-U, in which a line is a token and a blank line ends a sentence."""
-        return self.delimiter == TAB and self.num_columns == _CONLLU_COLUMNS and "#" in self.comments
+        return self.delimiter == TAB and self.num_columns == len(CONLLU_COLUMNS) and "#" in self.comments
 
     def is_comment(self, line: str) -> bool:
         """Whether a line is a comment, or a mark."""
