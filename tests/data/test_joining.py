@@ -73,3 +73,15 @@ def test_no_command_is_offered_where_a_last_line_has_no_end(tmp_path: Path) -> N
     with pytest.raises(DataError) as error:
         read_pairs([tmp_path / name for name in "abc"])
     assert error.value.fix == "name one file with all pairs"
+
+
+def test_the_texts_of_two_tables_of_one_name_are_two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [Path("a.csv"), Path("a.tsv")]
+    for path, cell in zip(paths, ("left", "right"), strict=True):
+        path.write_text(f"{cell}\tof two\n" * 3)
+    with pytest.raises(DataError) as error:
+        read_pairs(paths)
+    subprocess.run(error.value.fix.rpartition("put a blank for each TAB: ")[2], shell=True, check=True)
+    pairs = read_pairs([Path("a-text.txt"), Path("a-text-2.txt")]).pairs
+    assert [pair[:2] for pair in pairs] == [("left of two", "right of two")] * 3

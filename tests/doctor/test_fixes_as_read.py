@@ -6,6 +6,7 @@ Each is run in a shell as it stands; it keeps the file, writes its pairs, and a 
 from __future__ import annotations
 
 import bz2
+import gzip
 import io
 import json
 import shlex
@@ -185,3 +186,41 @@ def test_parallel_files_are_mended_as_one_copy(tmp_path: Path, monkeypatch: pyte
     assert finding
     run(finding.command, monkeypatch, in_shell=False)
     assert [pair[:2] for pair in read_pairs([Path("clean-mended.tsv")]).pairs] == PAIRS
+
+
+@pytest.mark.parametrize(
+    ("names", "made"),
+    [
+        (("a.en", "a.de"), ("a-mended.en", "a-mended.de")),
+        (("a.en.gz", "a.de"), ("a-mended.en", "a-mended.de")),
+        (("english", "german"), ("english-mended", "german-mended")),
+        (("a.en", "a.en.gz"), ("a-mended.en", "a-mended-2.en")),
+    ],
+)
+def test_each_of_two_parallel_files_is_mended_by_itself(
+    names: tuple[str, str], made: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for side, name in enumerate(names):
+        raw = "".join(row[side].replace("d a", "d&amp;a") + "\n" for row in FAULTY["html"]).encode()
+        Path(name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    finding = check(names).find("html")
+    assert finding
+    run(finding.command, monkeypatch, in_shell=True)
+    assert {path.name for path in Path().iterdir()} == {*names, *made}
+    pairs = [pair[:2] for pair in read_pairs(list(map(Path, made))).pairs]
+    assert pairs == [*PAIRS, ('"да" и нет', "d&a"), ("R&D", "r d")]
+
+
+def test_one_of_two_parallel_files_by_standard_input_is_saved_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sides = ["".join(row[side] + "\n" for row in FAULTY["doubled-blanks"]) for side in (0, 1)]
+    Path("a.ipa").write_text(sides[1])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(sides[0].encode())))
+    finding = check([STDIN_FILE, "a.ipa"]).find("doubled-blanks")
+    assert finding and finding.remedy.startswith("save the input as lines.txt first; then: ")
+    Path("lines.txt").write_text(sides[0])
+    run(finding.remedy.partition(" then: ")[2], monkeypatch, in_shell=False)
+    assert ("один два", "o d") in [pair[:2] for pair in read_pairs([Path("clean.tsv")]).pairs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,9 +42,21 @@ def piped(path: str, program: str, ending: str) -> str:
     """
     if path in (STDIN, str(STDIN_FILE)):
         return program
+    return _piped_to(new_file(path, ending), path, program)
+
+
+def piped_each(paths: Sequence[str], program: str, endings: Sequence[str]) -> str:
+    """The command that sends each of these files through a program, to new files of different names."""
+    made: list[str] = []
+    for path, ending in zip(paths, endings, strict=True):
+        made.append(new_file(path, ending, made))
+    return " && ".join(_piped_to(new, path, program) for new, path in zip(made, paths, strict=True))
+
+
+def _piped_to(new: str, path: str, program: str) -> str:
     quoted = quoted_path(path)
     source = f"gzip -dc {quoted} | {program}" if path.endswith(".gz") else f"{program} < {quoted}"
-    return f"{source} > {quoted_path(new_file(path, ending))}"
+    return f"{source} > {quoted_path(new)}"
 
 
 def quoted_path(path: str) -> str:
@@ -56,15 +69,18 @@ def for_language_model(path: str) -> str:
     return f"if it is text for a language model: seq2see train {quoted_path(path)} --model language_model"
 
 
-def new_file(path: str, ending: str) -> str:
-    """A file that does not exist yet, named after this one: `words.csv`, `-pairs.tsv` → `words-pairs.tsv`."""
+def new_file(path: str, ending: str, taken: Collection[str] = ()) -> str:
+    """A file that does not exist yet, named after this one: `words.csv`, `-pairs.tsv` → `words-pairs.tsv`.
+
+    It is none of those `taken` for other files.
+    """
     folder, name = os.path.split(path)
     stem = name.removesuffix(".gz")
     stem = stem.removesuffix(Path(stem).suffix) or "data"
     if folder and not os.access(folder, os.W_OK):
         folder = ""
     number = 1
-    while os.path.lexists(made := os.path.join(folder, f"{stem}{_numbered(ending, number)}")):
+    while (made := os.path.join(folder, f"{stem}{_numbered(ending, number)}")) in taken or os.path.lexists(made):
         number += 1
     return made
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from seq2see.data.advice import Advice, piped
+from seq2see.data.advice import Advice, piped_each
 from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
@@ -294,8 +294,8 @@ def two_tables(paths: Sequence[Path], why: str, table: TableOptions) -> DataErro
     joining = joining_command(paths, table)
     fix += f"; to read the pairs of both: {joining}" if joining else "; to read the pairs of one: name only that file"
     endings = [".txt" if is_pair_file(path) else extension(path) for path in paths]
-    texts = [piped(str(path), r"tr '\t' ' '", f"-text{ending}") for path, ending in zip(paths, endings, strict=True)]
-    fix += f"; if line n of one is the source of line n of the other, put a blank for each TAB: {' && '.join(texts)}"
+    texts = piped_each(list(map(str, paths)), r"tr '\t' ' '", [f"-text{ending}" for ending in endings])
+    fix += f"; if line n of one is the source of line n of the other, put a blank for each TAB: {texts}"
     what = f"two files are read as parallel texts, but {why}"
     return DataError(what, where=" ".join(map(str, paths)), fix=fix)
 

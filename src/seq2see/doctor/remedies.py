@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.data import open_content
-from seq2see.data.advice import new_file, piped, quoted_path
+from seq2see.data.advice import new_file, piped, piped_each, quoted_path
 from seq2see.data.choosing import extension, is_json
 from seq2see.data.json_table import JsonFormat
 from seq2see.data.layout import TAB
@@ -47,8 +47,8 @@ _OF_RAW_FILES = frozenset({"old-mac-line-ends"})
 """Findings about bytes that a copy does not have."""
 _OF_TABLES = frozenset({"merged-cells"})
 """Findings whose programs know how the table is divided."""
-_SAVED = Path("pairs.tsv")
-"""What standard input is called once it is saved."""
+_SAVED, _SAVED_SIDE = Path("pairs.tsv"), Path("lines.txt")
+"""What standard input is called once it is saved: a file of pairs, or one of two parallel files."""
 
 
 class AdvisedRemedy(NamedTuple):
@@ -61,7 +61,11 @@ class AdvisedRemedy(NamedTuple):
 
 def as_saved(paths: Sequence[Path]) -> tuple[Path, ...]:
     """The files for a later command: standard input is gone then, unless it was saved."""
-    return tuple(_SAVED if path == STDIN_FILE else path for path in paths)
+    return tuple(_saved_as(paths) if path == STDIN_FILE else path for path in paths)
+
+
+def _saved_as(paths: Sequence[Path]) -> Path:
+    return _SAVED if len(paths) == 1 else _SAVED_SIDE
 
 
 def advised_remedy(name: str, statistics: PairStatistics, first: str = "", program: str = "") -> AdvisedRemedy:
@@ -74,7 +78,7 @@ def advised_remedy(name: str, statistics: PairStatistics, first: str = "", progr
         remedy = remedy._replace(text=f"(the copy is read without these options) {remedy.text}")
     if not remedy.command or STDIN_FILE not in statistics.files.paths:
         return remedy
-    text = f"save the input as {_SAVED} first; then: {remedy.text}"
+    text = f"save the input as {_saved_as(statistics.files.paths)} first; then: {remedy.text}"
     return AdvisedRemedy(remedy.text if name in statistics.faults.commands else text)
 
 
@@ -110,9 +114,11 @@ def _command(name: str, statistics: PairStatistics, program: str) -> str:
     if "damaged" in statistics.faults.counts:
         return ""
     if _is_for_the_files(name, statistics):
+        paths = as_saved(files.paths)
         is_csv = name in _OF_TABLES and extension(files.paths[0]) == ".csv"
-        ending = "-mended.csv" if is_csv else "-mended.tsv"
-        return " && ".join(piped(str(path), program, ending) for path in as_saved(files.paths))
+        alone = ".csv" if is_csv else ".tsv"
+        endings = [alone if len(paths) == 1 else extension(path) for path in paths]
+        return piped_each(list(map(str, paths)), program, [f"-mended{ending}" for ending in endings])
     is_copied = name not in (*_OF_SEVERAL_FILES, *_OF_RAW_FILES) and _can_be_copied(statistics)
     if not is_copied or _is_json(files) or (files.num_fields > 1 and name not in _OF_ALL_CELLS):
         return ""
