@@ -242,6 +242,16 @@ def test_a_language_model(prepare: Prepare, sentences: Path, tmp_path: Path) -> 
         plan_run(make_config({}, {"data.train": [str(tmp_path / "corpus")]}))
 
 
+def test_two_files_of_pairs_are_no_parallel_texts(tmp_path: Path, prepare: Prepare) -> None:
+    files = [tmp_path / "first.txt", tmp_path / "second.txt.gz"]
+    content = "".join(f"word {number}\tmot {number}\n" for number in range(40)).encode()
+    files[0].write_bytes(content)
+    files[1].write_bytes(gzip.compress(content))
+    with pytest.raises(DataError, match="two files are read as parallel texts, but both have a TAB in each line"):
+        prepare(*files)
+    assert not (tmp_path / "corpus").exists()
+
+
 @pytest.mark.parametrize("kind", ["parallel", "gz", "json"])
 def test_other_files(kind: str, prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     pairs = [line.split("\t") for line in sentences.read_text().splitlines()]

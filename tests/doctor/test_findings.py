@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from seq2see.data import read_pairs
-from seq2see.doctor import DataReport, check
+from seq2see.doctor import DataReport, check, clean
 from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.errors import DataError
 
@@ -154,7 +155,15 @@ def test_what_encloses_phones_is_not(target: str, write: Write) -> None:
 
 
 def test_every_finding_has_a_case() -> None:
-    elsewhere = {"leaked-pairs", "leaked-sources", "unseen-symbols", "json", "parallel-lengths", "choice"}
+    elsewhere = {
+        "leaked-pairs",
+        "leaked-sources",
+        "unseen-symbols",
+        "json",
+        "parallel-lengths",
+        "parallel-tables",
+        "choice",
+    }
     elsewhere |= {"source-columns", "swapped", "case", "unreadable"}  # test_columns
     elsewhere |= {"unspaced-symbols"}  # test_command
     assert set(CASES) | elsewhere == set(FINDING_TYPES)
@@ -273,6 +282,33 @@ def test_parallel_files(write: Write) -> None:
     assert longer and longer.severity == "error" and "4 lines and 6 lines" in longer.examples[0].detail
     both = check([first, second, first, second])
     assert len(both.sets) == 2 and count_of(both, "leaked-pairs") == 3
+
+
+def test_two_files_of_pairs_are_not_checked_as_parallel_texts(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(MANY[: len(MANY) // 2], "first it.txt"), write(MANY[len(MANY) // 2 :], "second it.txt")
+    paths = [Path("first it.txt"), Path("second it.txt")]
+    with pytest.raises(DataError) as refused:
+        read_pairs(paths)
+    report = check(paths)
+    [finding] = report.findings
+    assert finding.name == "parallel-tables" and report.exit_code == 1 and not report.sets[0].pairs
+    assert finding.examples[0].detail == refused.value.what
+    with pytest.raises(DataError) as caught:
+        clean(paths, tmp_path / "clean.tsv")
+    assert caught.value.what == refused.value.what and caught.value.fix == finding.remedy
+    held_out, joining, texts = finding.remedy.split("; ")
+    assert held_out.endswith(": seq2see check 'first it.txt' --test 'second it.txt'")
+    assert check(paths[:1], paths[1:]).exit_code == 0
+    for command in (joining, texts):
+        subprocess.run(command.rpartition(": ")[2], shell=True, check=True)
+    assert check("first it-all.txt").sets[0].pairs == len(MANY.splitlines())
+    assert check(["first it-text.txt", "second it-text.txt"]).exit_code == 0
+    with gzip.open("second.gz", "wb") as file:
+        file.write(b"\xef\xbb\xbf" + MANY.encode())
+    assert check(["first it.txt", "second.gz"]).find("parallel-tables")
 
 
 def test_blocks_change_nothing(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -19,8 +20,8 @@ from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_
 from seq2see.data.choosing import beginning, format_of
 from seq2see.data.files import require_no_pipe
 from seq2see.data.lines import Columns
-from seq2see.data.options import table_options
-from seq2see.data.reading import check_paths
+from seq2see.data.options import TableOptions, table_options
+from seq2see.data.reading import NUM_TELLING, check_paths, tables_error
 from seq2see.data.table import Format
 from seq2see.errors import ConfigError, DataError
 from seq2see.model import find, resolve
@@ -88,6 +89,8 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
             encoding = config.data.encoding
             texts = [parts.as_text(name, work / f"text.{number}", encoding) for number, name in enumerate(names)]
             chosen = None if len(names) > 1 else format_in(names[0], texts[0], config, columns)
+            if len(names) > 1:
+                require_no_tables(names, texts, table_options(config.data))
             if chosen is not None and (said := chosen.describe()):
                 say(f"{names[0]}: {said}")
             split = parts.split_files(names, texts, parts.PART_BYTES, chosen)
@@ -106,6 +109,16 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
         train, dev = counted(num_pairs, "training pair"), counted(len(preparation.dev), "dev pair")
         say(f"{folder}: {train}, {dev}{how}")
         return PreparedCorpus(folder, num_pairs, is_new=True)
+
+
+def require_no_tables(names: Sequence[Path], texts: Sequence[Path], table: TableOptions) -> None:
+    """DataError for parallel files of these names, whose lines are in `texts`, if both look like files of pairs."""
+    heads = []
+    for text in texts:
+        with text.open("rb") as file:
+            heads.append(b"".join(islice(file, NUM_TELLING)))
+    if error := tables_error(names, heads, table):
+        raise error
 
 
 def format_in(name: Path, text: Path, config: Config, columns: Columns) -> Format:

@@ -44,7 +44,7 @@ from seq2see.printable import quoted
 
 NUM_SHOWN = 5
 NUM_SHOWN_WITH_ADVICE = 2
-_NUM_TELLING = 10
+NUM_TELLING = 10
 """Lines from which a file of pairs is told from a parallel text."""
 _NO_OPTIONS = TableOptions()
 
@@ -197,8 +197,8 @@ def _by_records(chosen: Format, lines: Sequence[Line], *, is_start: bool) -> tup
 def _parallel_pairs(
     paths: Sequence[Path], contents: Sequence[bytes], table: TableOptions, *, skip_bad: bool
 ) -> PairFile:
-    if all(map(_are_tables, contents)):
-        raise two_tables(paths, "both have a TAB in each line, as files of pairs have", table)
+    if error := tables_error(paths, contents, table):
+        raise error
     sides = _clean_sides([content.removeprefix(UTF8_MARK).rstrip(b"\r\n") for content in contents])
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
@@ -288,9 +288,21 @@ def check_paths(
         raise DataError(f"parallel files can't have an additional column {label!r}", where=where, fix=fix)
 
 
-def two_tables(paths: Sequence[Path], why: str, table: TableOptions) -> DataError:
+def tables_error(
+    paths: Sequence[Path], contents: Sequence[bytes], table: TableOptions, held_out: str = ""
+) -> DataError | None:
+    """The error for two parallel files that begin so, if both look like files of pairs.
+
+    `held_out` is the fix if the second one is a held-out set; by default it is that of training.
+    """
+    if not all(map(_are_tables, contents)):
+        return None
+    return two_tables(paths, "both have a TAB in each line, as files of pairs have", table, held_out)
+
+
+def two_tables(paths: Sequence[Path], why: str, table: TableOptions, held_out: str = "") -> DataError:
     """The error for two files of pairs where one, or two parallel files, are to be named."""
-    fix = f"for pairs to evaluate on during training: --dev {quoted(paths[1])} (dev=…)"
+    fix = held_out or f"for pairs to evaluate on during training: --dev {quoted(paths[1])} (dev=…)"
     joining = joining_command(paths, table)
     fix += f"; to read the pairs of both: {joining}" if joining else "; to read the pairs of one: name only that file"
     endings = [".txt" if is_pair_file(path) else extension(path) for path in paths]
@@ -302,7 +314,7 @@ def two_tables(paths: Sequence[Path], why: str, table: TableOptions) -> DataErro
 
 def _are_tables(content: bytes) -> bool:
     """Whether the first lines of a file look like pairs."""
-    return all(line.count(b"\t") == 1 for line in content.split(b"\n", _NUM_TELLING)[:_NUM_TELLING])
+    return all(line.count(b"\t") == 1 for line in content.split(b"\n", NUM_TELLING)[:NUM_TELLING])
 
 
 def is_pair_file(path: Path) -> bool:

@@ -72,7 +72,10 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
     for number, each in enumerate(sets):
         findings += symbols.faults(each)
         if not len(each):
-            if not {"damaged", "empty", "not-text", "choice"} & set(each.faults.counts) and not each.advice:
+            if (
+                not {"damaged", "empty", "not-text", "choice", "parallel-tables"} & set(each.faults.counts)
+                and not each.advice
+            ):
                 findings.append(_without_lines(each))
             continue
         if number == 0 and len(np.unique(each.source.hashes)) < 2:

@@ -57,6 +57,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "The parallel files have different numbers of lines, so lines don't belong together.",
         "",
     ),
+    "parallel-tables": FindingType(
+        "error",
+        "pairs of files",
+        "Two files are read as parallel texts, and both look like files of pairs.",
+        "",
+    ),
     "nul": FindingType(
         "error",
         "lines",

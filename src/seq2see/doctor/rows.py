@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from seq2see.console import counted
 from seq2see.data import open_content
+from seq2see.data.advice import quoted_path
 from seq2see.data.choosing import ChoiceError, beginning, format_of
 from seq2see.data.conversion import NotTextError
 from seq2see.data.files import require_no_pipe
@@ -25,7 +26,7 @@ from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import Layout
 from seq2see.data.lines import Line, LineError, broken_record, parallel_pair, records_over_lines
 from seq2see.data.options import TableOptions
-from seq2see.data.reading import is_pair_file
+from seq2see.data.reading import NUM_TELLING, is_pair_file, tables_error
 from seq2see.data.sources import MOST_RECORD_LINES
 from seq2see.data.standard_input import STDIN_FILE
 from seq2see.data.table import Format, TableFormat
@@ -64,7 +65,7 @@ class Faults:
 
     def of_whole_files(self) -> list[str]:
         """The names of those with which no clean copy can be made."""
-        names = ("not-text", "choice", "encoding", "damaged", "empty", "parallel-lengths")
+        names = ("not-text", "choice", "encoding", "damaged", "empty", "parallel-lengths", "parallel-tables")
         return [each for each in names if each in self.counts and (each != "encoding" or each in self.commands)]
 
     def add(self, name: str, example: Example, remedy: str = "", count: int = 1) -> None:
@@ -297,6 +298,12 @@ def _parallel_blocks(source_path: Path, target_path: Path, table: TableOptions, 
         while True:
             sides = [list(itertools.islice(stream, _BLOCK_LINES)) for stream in streams]
             if number == 1:
+                heads = [b"".join(side[:NUM_TELLING]) for side in sides]
+                first, second = (quoted_path(str(path)) for path in (source_path, target_path))
+                held_out = f"if the second one is a held-out set: seq2see check {first} --test {second}"
+                if error := tables_error((source_path, target_path), heads, table, held_out):
+                    faults.add("parallel-tables", Example(error.where, "", error.what), error.fix)
+                    return
                 for side, path in zip(sides, (source_path, target_path), strict=True):
                     if side and side[0].startswith(_MARK):
                         faults.add("byte-order-mark-at-start", Example(f"{path}:1"))
