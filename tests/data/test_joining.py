@@ -85,3 +85,57 @@ def test_the_texts_of_two_tables_of_one_name_are_two_files(tmp_path: Path, monke
     subprocess.run(error.value.fix.rpartition("put a blank for each TAB: ")[2], shell=True, check=True)
     pairs = read_pairs([Path("a-text.txt"), Path("a-text-2.txt")]).pairs
     assert [pair[:2] for pair in pairs] == [("left of two", "right of two")] * 3
+
+
+def side(ending: str, first: int, last: int) -> str:
+    return "".join(f"{'the word no.' if ending == 'en' else 'le mot nº'} {n}\n" for n in range(first, last))
+
+
+@pytest.mark.parametrize(
+    "names", [["train.en", "train.de", "dev.en", "dev.de"], ["train.en", "dev.en", "train.de", "dev.de"]]
+)
+@pytest.mark.parametrize("are_two_words", [False, True])  # which could be columns divided by a blank
+def test_parallel_files_of_two_sets_are_joined_by_side(
+    names: list[str], are_two_words: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in names:
+        text = side(name[-2:], *((0, 8) if name.startswith("train") else (8, 12)))
+        Path(name).write_text(
+            text.replace("the ", "").replace(" no.", "").replace("le ", "") if are_two_words else text
+        )
+    with pytest.raises(DataError) as error:
+        read_pairs(list(map(Path, names)))
+    held_out, joining = error.value.fix.split("; ")
+    assert held_out.endswith(": seq2see train train.en train.de --dev dev.en dev.de (dev=…)")
+    subprocess.run(joining.removeprefix("to read the pairs of all: "), shell=True, check=True)
+    pairs = read_pairs([Path("train-all.en"), Path("train-all.de")]).pairs
+    expected = ("word {0}", "mot nº {0}") if are_two_words else ("the word no. {0}", "le mot nº {0}")
+    assert [pair[:2] for pair in pairs] == [tuple(each.format(n) for each in expected) for n in range(12)]
+
+
+def test_several_references_of_parallel_files_are_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("test.en").write_text(side("en", 0, 4))
+    Path("one.de").write_text(side("de", 0, 4))
+    Path("two.de").write_text(side("de", 4, 8))
+    paths = [Path("test.en"), Path("one.de"), Path("two.de")]
+    with pytest.raises(DataError) as error:
+        read_pairs(paths)
+    said, _, command = error.value.fix.partition(": ")
+    assert said == "if line n of each of the others is a target of line n of test.en"
+    subprocess.run(command, shell=True, check=True)
+    pairs = read_pairs([Path("test-all.tsv")]).pairs
+    assert [pair[:2] for pair in pairs] == [(f"the word no. {n % 4}", f"le mot nº {n}") for n in range(8)]
+
+
+@pytest.mark.parametrize(
+    "contents", [["a\nb\n"] * 2 + ["c\n"], ["a\nb\n"] * 2 + ["c"], ["a\n"] * 2 + ["c\r\n"], ["a\n", "b\n", "c\td\te\n"]]
+)
+def test_texts_that_do_not_belong_together_are_not_joined(contents: list[str], tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.en", "b.de", "c.fr")]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content.encode())
+    with pytest.raises(DataError) as error:
+        read_pairs(paths)
+    assert error.value.fix == "name one file with all pairs"

@@ -20,7 +20,7 @@ from seq2see.data.advice import Advice, piped_each
 from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
-from seq2see.data.joining import joining_command
+from seq2see.data.joining import fix_for_several, joining_command
 from seq2see.data.json_table import JsonFormat
 from seq2see.data.lines import (
     UTF8_MARK,
@@ -275,11 +275,10 @@ def check_paths(
     if columns == "target" and len(paths) != 1:
         raise DataError(f"a language model needs 1 text file, found {len(paths)}", where=where, fix="name one file")
     if len(paths) not in (1, 2):
-        joining = joining_command(paths, table)
         raise DataError(
             f"pairs are read from 1 file or from 2 parallel files, found {len(paths)} files",
             where=where,
-            fix=f"make one file of all: {joining}" if joining else "name one file with all pairs",
+            fix=fix_for_several(paths, table) if paths else "name one file with all pairs",
         )
     if len(paths) == 2 and any(map(is_pair_file, paths)):
         raise two_tables(paths, "one of these is a file of pairs by its extension", table)
