@@ -13,6 +13,8 @@ from seq2see.data.standard_input import STDIN_FILE
 from seq2see.data.table import Format, TableFormat
 from seq2see.errors import UserError
 
+_NOT_PLAIN = (b"\t", b"\r", b"\0", b"\xef\xbb\xbf")
+
 
 def fix_for_several(paths: Sequence[Path], table: TableOptions) -> str:
     """How to name the pairs of more than two files."""
@@ -43,11 +45,10 @@ def _num_lines(path: Path) -> int:
     if path == STDIN_FILE or not path.is_file() or path.suffix == ".gz":
         return 0
     with path.open("rb") as file:
-        number, line = 0, b""
-        for number, line in enumerate(file, start=1):
-            if not line.strip() or any(each in line for each in (b"\t", b"\r", b"\0", b"\xef\xbb\xbf")):
-                return 0
-    return number if line.endswith(b"\n") else 0
+        lines = list(file)
+    # With one of these, a command would make other lines of it than are read.
+    are_plain = all(line.strip() and not any(each in line for each in _NOT_PLAIN) for line in lines)
+    return len(lines) if lines and are_plain and lines[-1].endswith(b"\n") else 0
 
 
 def _parallel_sets(paths: Sequence[Path]) -> list[tuple[Path, Path]]:

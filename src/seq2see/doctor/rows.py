@@ -299,8 +299,8 @@ def _parallel_blocks(source_path: Path, target_path: Path, table: TableOptions, 
             sides = [list(itertools.islice(stream, _BLOCK_LINES)) for stream in streams]
             if number == 1:
                 heads = [b"".join(side[:NUM_TELLING]) for side in sides]
-                first, second = (quoted_path(str(path)) for path in (source_path, target_path))
-                held_out = f"if the second one is a held-out set: seq2see check {first} --test {second}"
+                names = f"{quoted_path(str(source_path))} --test {quoted_path(str(target_path))}"
+                held_out = f"if the second one is a held-out set: seq2see check {names}"
                 if error := tables_error((source_path, target_path), heads, table, held_out):
                     faults.add("parallel-tables", Example(error.where, "", error.what), error.fix)
                     return
