@@ -165,6 +165,7 @@ def test_every_finding_has_a_case() -> None:
         "choice",
     }
     elsewhere |= {"source-columns", "swapped", "case", "unreadable"}  # test_columns
+    elsewhere |= {"unrelated-sides"}  # test_unrelated
     elsewhere |= {"unspaced-symbols"}  # test_command
     assert set(CASES) | elsewhere == set(FINDING_TYPES)
 

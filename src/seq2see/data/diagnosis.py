@@ -45,7 +45,7 @@ def single_column_advice(lines: Sequence[str], path: str) -> Advice | None:
         return None
     if sign := _sign_in_all(lines):
         return Advice("no line has a TAB", f"if {sign} separates the columns, say so: --delimiter {quoted(sign)}")
-    others = _beside(Path(path), len(lines))
+    others = files_beside(Path(path), len(lines))
     both = f": {quoted_path(path)} {quoted_path(str(others[0]))}" if len(others) == 1 else ""
     return Advice(
         "no line has a TAB", f"if it is one of two parallel files, name both{both}; {for_language_model(path)}"
@@ -59,8 +59,11 @@ def _sign_in_all(lines: Sequence[str]) -> str:
     return next((sign for sign in signs if len(filled) >= FEW and len({line.count(sign) for line in filled}) == 1), "")
 
 
-def _beside(path: Path, num_lines: int) -> list[Path]:
-    """Files of the same name with another ending that may belong to this one line by line."""
+def files_beside(path: Path, num_lines: int) -> list[Path]:
+    """Files of the same name with another ending that may belong to this one line by line: they have as many lines.
+
+    No more than `MAX_LINES` of them are counted, here as there.
+    """
     stem = path.name.removesuffix(".gz").partition(".")[0]
     found = []
     for other in sorted(path.parent.glob(f"{glob.escape(stem)}.*")):

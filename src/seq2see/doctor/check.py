@@ -13,7 +13,7 @@ from seq2see.config import Config
 from seq2see.data.advice import quoted_path
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import gc_paused, no_lines
-from seq2see.doctor import columns, comparisons, symbols
+from seq2see.doctor import columns, comparisons, symbols, unrelated
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding, complete
 from seq2see.doctor.remedies import as_saved
@@ -80,6 +80,7 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
             continue
         if number == 0 and len(np.unique(each.source.hashes)) < 2:
             findings.append(RawFinding("one-source", each, 1))
+        findings += unrelated.unrelated_sides(each)
         findings += comparisons.repeated(each)
         findings += comparisons.copies(each)
         findings += comparisons.out_of_proportion(each)

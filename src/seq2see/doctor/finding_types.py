@@ -149,6 +149,13 @@ FINDING_TYPES: dict[str, FindingType] = {
         "leave out the others, and write sounds as arrays (.npy): if all are names of pictures, or all of arrays, "
         "the files are read (text.source=picture, text.source=vectors)",
     ),
+    "unrelated-sides": FindingType(
+        "warning",
+        "pairs of files",
+        "Source and target have the same words, and yet line n of one file has no more in common with line n of the "
+        "other than with any line: they may be two sets in one language.",
+        "",
+    ),
     "swapped": FindingType(
         "warning",
         "columns",

@@ -18,6 +18,7 @@ from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.rows import Faults, pair_sources
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.doctor.unrelated import are_of_one_ending, are_unrelated
 from seq2see.text.fields import VALUE_UNITS, columns_of, num_fields
 
 MAX_PAIRS = 5_000
@@ -33,15 +34,20 @@ class _Seen(NamedTuple):
     first: int
 
 
-def worst_findings(pairs: Sequence[Pair], *, unit_is_given: bool = False) -> list[str]:
-    """The worst two warnings that `seq2see check` has about these pairs, a line each.
+def worst_findings(pairs: Sequence[Pair], files: Sequence[Path] = (), *, unit_is_given: bool = False) -> list[str]:
+    """The worst two warnings that `seq2see check` has about these pairs, a line each; `files` are where they are from.
 
     Marks of another format come first, and columns that are something else than text, since they are in the way of
     every answer; then the most frequent. If the unit of the sources is given, it isn't for a finding to doubt it.
     """
     sample = sample_evenly(pairs, MAX_PAIRS)
     *sources, target = sides = _sides(sample)
-    found = [*_header(pairs), *([] if unit_is_given else _file_names(sources)), *_marks(sample)]
+    found = [
+        *_unrelated_sides(sample, files),
+        *_header(pairs),
+        *([] if unit_is_given else _file_names(sources)),
+        *_marks(sample),
+    ]
     found += _merged_cells(sources, sample)
     found += _constant(sides if len(sources) > 1 else [target], len(sample))
     found += sorted(_faults_of_texts(sides), key=lambda seen: -seen.num_pairs)
@@ -61,7 +67,12 @@ def worst_findings_of_files(paths: Sequence[Path], table: TableOptions) -> list[
         return []
     origins = map(files.origin, block.lines.tolist())
     pairs = list(map(Pair, block.sources, block.targets, origins))
-    return worst_findings(pairs)
+    return worst_findings(pairs, paths)
+
+
+def _unrelated_sides(sample: Sequence[Pair], files: Sequence[Path]) -> Iterator[_Seen]:
+    if are_of_one_ending(files) and are_unrelated(sample):
+        yield _Seen("unrelated-sides", len(sample), 0)
 
 
 def _header(pairs: Sequence[Pair]) -> Iterator[_Seen]:

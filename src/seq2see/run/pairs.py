@@ -213,7 +213,8 @@ def read_data(
     if pairs is None and not config.data.train:
         raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
-    if has_source and (worst := worst_findings(train, unit_is_given=config.text.source is not None)):
+    files = [] if pairs is not None else list(map(Path, config.data.train))
+    if has_source and (worst := worst_findings(train, files, unit_is_given=config.text.source is not None)):
         words = [*map(quoted, config.data.train), *flags_of(table)]
         more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
