@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 import seq2see
+from seq2see.config import make_config
 from seq2see.data.options import TableOptions
 from seq2see.doctor import DataReport, check, print_report
 from seq2see.doctor.cleaning import clean
 from seq2see.doctor.report import SeenValues
 from seq2see.errors import DataError
+from seq2see.run.pairs import read_data
 
 TABLE = TableOptions(source=("lemma", "features"), target="form")
 Write = Callable[..., Path]
@@ -215,6 +217,59 @@ def test_pictures_in_one_of_several_columns(write: Write) -> None:
     report = check(write("mended.tsv", rows[:-1], header=True), table=TABLE)
     assert not report.find("file-names")
     assert report.sets[0].fields[0].unit == "picture"
+
+
+def test_numbers_after_the_names_of_pictures_are_left_out_by_the_fix(write: Write) -> None:
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806
+    Path("pictures").mkdir()
+    for number in range(12):
+        Image.new("L", (6, 6), 9 * number).save(f"pictures/{number}.jpg")
+    path = write("pictures/captions.txt", [(f"{n // 2}.jpg#{n % 2}", f"a {n} on the road") for n in range(24)])
+    finding = check(path).find("file-names")
+    assert finding is not None and finding.count == 24
+    notes = read_data(make_config({}, {"data.train": [str(path)]}), None, None, has_source=True).notes
+    assert any(note.startswith("warning: file-names: ") for note in notes)
+    with pytest.raises(DataError, match=r"0\.jpg#0 can't be read") as caught:
+        seq2see.train(path, out="run", settings={"text.source": "picture"}, quiet=True)
+    assert "leave out #0" in caught.value.fix and "seq2see check pictures/captions.txt has" in caught.value.fix
+    subprocess.run(finding.command, shell=True, check=True)
+    mended = Path("pictures/captions-mended.tsv")
+    report = check(mended)
+    assert report.exit_code == 0 and not report.find("file-names")
+    assert report.sets[0].source.unit == "picture" and report.sets[0].source.distinct == 12
+    data = read_data(make_config({}, {"data.train": [str(mended)]}), None, None, has_source=True)
+    assert not {pair.source for pair in data.train} & {pair.source for pair in data.dev}
+
+
+def test_no_command_copies_names_of_pictures_elsewhere(write: Write) -> None:
+    write("captions.txt", [(f"{n}.jpg#0", f"a {n}") for n in range(24)])
+    Path("captions.csv").write_text(Path("captions.txt").read_text().replace("\t", ","))
+    finding = check("captions.csv").find("file-names")
+    assert finding is not None and not finding.command
+    assert finding.remedy == "leave out # and the number, which are no part of the names"
+
+
+def test_pictures_in_a_folder_beside_the_table_are_found(write: Write) -> None:
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806
+    Path("my pictures").mkdir()
+    for number in range(12):
+        Image.new("L", (6, 6), 9 * number).save(f"my pictures/{number}.png")
+    path = write("captions.tsv", [(f"{n}.png", f"a {n} on the road") for n in range(12)])
+    settings = {"training.max_updates": 1, "model.width": 8}
+    with pytest.raises(DataError, match=r"captions\.tsv:\d+: \d+\.png can't be read") as caught:
+        seq2see.train(path, out="run", settings=settings, quiet=True)
+    what, _, command = caught.value.fix.partition("; copy the table there: ")
+    assert what == "names are relative to the folder of the table, and this file is in my pictures"
+    subprocess.run(command, shell=True, check=True)
+    assert check("my pictures/captions.tsv").exit_code == 0
+    for number in range(12):
+        Path(f"my pictures/{number}.png").unlink()
+    with pytest.raises(DataError) as caught:
+        seq2see.train(path, out="run", settings=settings, quiet=True)
+    assert (
+        caught.value.fix
+        == "correct the name, which is relative to the folder of the table, or to the working directory"
+    )
 
 
 def test_names_of_pictures_have_no_case_and_no_rare_symbols(write: Write) -> None:

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.blueprint import FIELD_BREAK, VALUE, cells_of, num_cells
+from seq2see.data.advice import new_file, quoted_path
 from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codec, Fields, Values
@@ -316,7 +317,29 @@ def content_of(path: Path, place: str) -> bytes:
         with reported(path, "read", DataError):
             return path.read_bytes()
     except DataError as error:
-        raise DataError(f"{path} {error.what}", where=place, fix=error.fix) from None
+        fix = _fix_for_missing(path, place) or error.fix
+        raise DataError(f"{path} {error.what}", where=place, fix=fix) from None
+
+
+def _fix_for_missing(path: Path, place: str) -> str:
+    """What to do where there is no such file, but there is one that may be meant; empty if there is none.
+
+    `place` is the table and its line.
+    """
+    table = place.rpartition(":")[0]
+    if os.path.lexists(path) or path.is_absolute() or not os.path.isfile(table):
+        return ""
+    folder, name = os.path.split(table)
+    bare, mark, number = str(path).rpartition("#")
+    if mark and number.isdecimal() and os.path.isfile(os.path.join(folder, bare)):
+        what = f"leave out #{number}, which is no part of the file's name"
+        return f"{what}; if most names have such a number, seq2see check {quoted_path(table)} has a command for all"
+    inside = next((each for each in sorted(Path(folder).glob("*/")) if (each / path).is_file()), None)
+    if inside is None:
+        return "correct the name, which is relative to the folder of the table, or to the working directory"
+    copy = new_file(str(inside / name), "".join(Path(name).suffixes[-1:]))
+    what = f"names are relative to the folder of the table, and this file is in {inside}"
+    return f"{what}; copy the table there: cp {quoted_path(table)} {quoted_path(copy)}"
 
 
 def read_numpy(path: Path, place: str) -> Array:

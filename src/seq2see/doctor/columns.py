@@ -43,6 +43,12 @@ SORT_TAGS = "python3 -c " + quoted(
     r'lambda tags: tags[1].join(sorted(re.split("[;|]", tags[0]))), cell[0]), line), end="") for line in sys.stdin]'
 )
 """Sorts the tags in each column of a table."""
+_AS_FILES = (
+    "leave out the others, and write sounds as arrays (.npy): if all are names of pictures, or all of arrays, "
+    "the files are read (text.source=picture, text.source=vectors)"
+)
+WITHOUT_NUMBERS = "awk -F '\\t' -v OFS='\\t' '{ sub(/#[0-9]+[ ]*$/, \"\", $1); print }'"
+"""Leaves out the number after the name of a file in the source, as in 1.jpg#0."""
 SWAP = "awk -F '\\t' -v OFS='\\t' '{ print $2, $1 }'"
 
 
@@ -102,10 +108,12 @@ def of_files(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFi
     """Source columns of names of files that would be read as texts."""
     for side, unit in zip(statistics.sides[:-1], units, strict=False):
         if unit not in VALUE_UNITS and (found := names_of_files(side)):
-            detail = f"{side.name}: {found}"
-            yield RawFinding(
-                "file-names", statistics, side.extensions.total(), detail, [(0, side.name), (1, side.name)]
-            )
+            rows = [(0, side.name), (1, side.name)]
+            remedy, program = _AS_FILES, ""
+            if 2 * side.num_numbered > side.extensions.total():
+                remedy, program = "leave out # and the number, which are no part of the names", WITHOUT_NUMBERS
+            detail, count = f"{side.name}: {found}", side.extensions.total()
+            yield RawFinding("file-names", statistics, count, detail, rows, remedy=remedy, program=program)
 
 
 def are_merged(side: SideStatistics, sources: npt.NDArray[np.int64]) -> bool:

@@ -146,8 +146,7 @@ FINDING_TYPES: dict[str, FindingType] = {
         "warning",
         "texts",
         "Most sources are names of files, and would be read as text: the letters are learned, not the contents.",
-        "leave out the others, and write sounds as arrays (.npy): if all are names of pictures, or all of arrays, "
-        "the files are read (text.source=picture, text.source=vectors)",
+        "",
     ),
     "unrelated-sides": FindingType(
         "warning",

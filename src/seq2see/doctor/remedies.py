@@ -47,6 +47,8 @@ _OF_RAW_FILES = frozenset({"old-mac-line-ends"})
 """Findings about bytes that a copy does not have."""
 _OF_TABLES = frozenset({"merged-cells"})
 """Findings whose programs know how the table is divided."""
+_OF_NAMES = frozenset({"file-names"})
+"""Findings about names of files, which a copy in another folder would have to change."""
 _SAVED, _SAVED_SIDE = Path("pairs.tsv"), Path("lines.txt")
 """What standard input is called once it is saved: a file of pairs, or one of two parallel files."""
 
@@ -105,7 +107,8 @@ def _remedy(name: str, statistics: PairStatistics, first: str, program: str) -> 
     command = _command(name, statistics, program) if program else ""
     if kind == SHELL:
         return AdvisedRemedy(command or _IN_WORDS[name], command)
-    return AdvisedRemedy(f"{kind}: {command}" if command else kind or first or "correct them", command)
+    what = kind or first or "correct them"
+    return AdvisedRemedy(f"{what}: {command}" if command else what, command)
 
 
 def _command(name: str, statistics: PairStatistics, program: str) -> str:
@@ -119,7 +122,7 @@ def _command(name: str, statistics: PairStatistics, program: str) -> str:
         alone = ".csv" if is_csv else ".tsv"
         endings = [alone if len(paths) == 1 else extension(path) for path in paths]
         return piped_each(list(map(str, paths)), program, [f"-mended{ending}" for ending in endings])
-    is_copied = name not in (*_OF_SEVERAL_FILES, *_OF_RAW_FILES) and _can_be_copied(statistics)
+    is_copied = name not in (*_OF_SEVERAL_FILES, *_OF_RAW_FILES, *_OF_NAMES) and _can_be_copied(statistics)
     if not is_copied or _is_json(files) or (files.num_fields > 1 and name not in _OF_ALL_CELLS):
         return ""
     copying, copy = _copying(files, "--keep-duplicates")

@@ -29,8 +29,10 @@ _MAX_SYMBOLS = 2_000
 _MAX_SAMPLED = 40_000
 _SUSPICIOUS = characters.suspicious_codes()
 _FILE_NAME = re.compile(
-    r"(\.(?:png|jpe?g|p[bgnp]m|bmp|gif|tiff?|webp|npy|npz|wav|flac|mp3|ogg))[ \t]*$", re.IGNORECASE | re.MULTILINE
+    r"(\.(?:png|jpe?g|p[bgnp]m|bmp|gif|tiff?|webp|npy|npz|wav|flac|mp3|ogg))(#\d+)?[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
 )
+"""The name of a file, perhaps with the number of a text about it, as in Flickr's captions (`1.jpg#0`)."""
 _SEPARATOR = re.compile("[;|]")
 _LIST = re.compile("[^;|][;|][^;|]")
 _MAX_LISTS = 20_000
@@ -50,6 +52,8 @@ class SideStatistics:
         """The first column of the source, beside which training may read this one as sets of tags."""
         self.extensions: Counter[str] = Counter()
         """The frequency of each extension of a picture, sound or array that a text ends in."""
+        self.num_numbered = 0
+        """How many of these names have a number after them, as in `1.jpg#0`."""
         self.first_list: dict[str, int] = {}
         """Line of the first occurrence of each list of tags."""
         self._lists: Counter[str] | None = Counter()
@@ -104,7 +108,9 @@ class SideStatistics:
         self._count_words(codes, joined, texts, lines)
         self._find_faults(texts, joined, codes, present, starts, lines)
         if "." in joined:
-            self.extensions.update(map(str.lower, _FILE_NAME.findall(joined)))
+            found = _FILE_NAME.findall(joined)
+            self.extensions.update(extension.lower() for extension, _ in found)
+            self.num_numbered += sum(number != "" for _, number in found)
         self._add_lists(texts, lines)
         self._lengths.append(lengths)
         self._hashes.append(self._hash(texts, joined))
