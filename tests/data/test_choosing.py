@@ -480,14 +480,24 @@ def test_a_column_without_a_name_keeps_its_place(tmp_path: Path) -> None:
         ([(f"a {n}", f"b {n}", f"0.5 -1e-{n} 2") for n in range(5)], ("a 0", "b 0")),
         ([(f"a {n}", f"b {n}", f"CC-BY 2.0 (France) Attribution: #{n}") for n in range(5)], ("a 0", "b 0")),
         ([(f"a {n}", f"b {n}", "V;PST") for n in range(2_100)], ("a 0\tV;PST", "b 0")),
+        ([(f"http://a.en/{n}", f"https://a.de/{n}", f"a {n}", f"b {n}", f"1.{n}") for n in range(5)], ("a 0", "b 0")),
     ],
-    ids=["the same in every line", "numbers", "scores", "origins", "sorted by tag"],
+    ids=["the same in every line", "numbers", "scores", "origins", "sorted by tag", "addresses"],
 )
 def test_columns_that_are_no_text_are_left_out(
     rows: list[tuple[str, ...]], pair: tuple[str, str], tmp_path: Path
 ) -> None:
     content = "".join("\t".join(row) + "\n" for row in rows)
     assert read(tmp_path, content, name="pairs.tsv")[0] == pair
+
+
+def test_addresses_are_not_proposed_as_texts(tmp_path: Path) -> None:
+    rows = [(f"http://a.en/{n}", f"http://a.de/{n}", f"a {n}", f"b {n}", f"c {n}") for n in range(5)]
+    with pytest.raises(DataError, match="which are source and target") as error:
+        read(tmp_path, "".join("\t".join(row) + "\n" for row in rows), name="pairs.tsv")
+    assert error.value.fix.startswith("choose by number: --source 3 --target 4, ")
+    pairs = read(tmp_path, "".join("\t".join(row[1:3]) + "\n" for row in rows), name="two.tsv")
+    assert pairs[0] == ("http://a.de/0", "a 0"), "a text may be an address"
 
 
 @pytest.mark.parametrize(

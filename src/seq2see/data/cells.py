@@ -15,6 +15,7 @@ _DATE = r"\d{1,4}([./:-]\d{1,4}){1,2}([.,]\d{1,6})?"
 """Of a time, with fractions of a second."""
 _NUMBERS = re.compile(rf"({_NUMBER}|{_DATE})( ({_NUMBER}|{_DATE}))*")
 _ORIGIN = re.compile(r"\s*(CC[ -]BY|CC0|https?://|©|licen[cs]e|attribution|source:)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(https?|ftp)://\S+", re.IGNORECASE)
 _TAG_SIGNS = re.compile(r"[;|,=+]")
 _PART_SIGNS = re.compile(r"[;|=+]")
 
@@ -38,6 +39,11 @@ def are_numbers(column: Sequence[str]) -> bool:
 def are_origins(column: Sequence[str]) -> bool:
     """Whether the cells say where a pair is from, as in "CC-BY 2.0 (France) Attribution: …"."""
     return len(column) >= FEW and all(map(_ORIGIN.match, column))
+
+
+def are_addresses(column: Sequence[str]) -> bool:
+    """Whether the cells are addresses of web pages, such as those that the texts beside them are from."""
+    return len(column) >= FEW and all(_ADDRESS.fullmatch(cell.strip()) for cell in column)
 
 
 def are_tags(column: Sequence[str]) -> bool:

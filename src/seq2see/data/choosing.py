@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seq2see.data.advice import for_language_model
 from seq2see.data.cells import (
+    are_addresses,
     are_labels,
     are_numbers,
     are_origins,
@@ -398,6 +399,8 @@ def _chosen(
         )
         return (lemma, features), form, reason
     left = [at for at in texts if not are_numbers(cells[at])]
+    others_left = [at for at in left if not are_addresses(cells[at])]
+    left = others_left if len(others_left) > 1 else left
     left = left[:2] + [at for at in left[2:] if not are_origins(cells[at])]
     if len(texts) > 2 and not any(are_labels(cells[at]) or are_tags(cells[at]) for at in left):
         texts = left
