@@ -8,8 +8,8 @@ const UNKNOWN_PENALTY = 10;
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const SPACES = new RegExp(`[${SPACE}]+`, "u");
 const RUNS = new RegExp(`[^${SPACE}]+|[${SPACE}]+`, "gu");
-const IN_BRACKETS = "[([{][^()[\\]{};]*[)\\]}]";
-const PIECE = `(?:${IN_BRACKETS}|(?!${IN_BRACKETS})[^;,|${SPACE}=])`;
+const GROUP = "[([{][^()[\\]{};]*[)\\]}]";
+const PIECE = `(?:${GROUP}|(?!${GROUP})[^;,|${SPACE}=])`;
 const TAG = new RegExp(`${PIECE}*=(?:${PIECE}|=)*(?:,${PIECE}+(?!=|${PIECE}))*|${PIECE}+`, "gu");
 const BLANK = new RegExp(`^[${SPACE}]*$`, "u");
 
@@ -72,16 +72,13 @@ function splitWords(text) {
 }
 
 function bytePairs(merges) {
-  const ranks = new Map(merges.map((merge, rank) => {
-    const cut = merge.lastIndexOf(" ");
-    return [`${merge.slice(0, cut)}\0${merge.slice(cut + 1)}`, rank];
-  }));
+  const ranks = new Map(merges.map((merge, rank) => [merge, rank])); // a blank is only before what comes first
   return (atoms) => {
     const symbols = [...atoms];
     for (;;) {
       let [best, at] = [Infinity, -1];
       for (let i = 0; i + 1 < symbols.length; i++) {
-        const rank = ranks.get(`${symbols[i]}\0${symbols[i + 1]}`);
+        const rank = ranks.get(`${symbols[i]} ${symbols[i + 1]}`);
         if (rank < best) [best, at] = [rank, i];
       }
       if (at < 0) return symbols;
