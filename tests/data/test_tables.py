@@ -267,6 +267,13 @@ def test_a_header_with_fewer_names_than_columns_is_refused_with_fixes_that_work(
     assert sides(named) == sides(by_number)
 
 
+def test_the_target_behind_divided_tags_is_offered_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("lemma;tags;form;note\n" + "".join(f"{a};V;PST;{a}te;rare\n" for a, _ in PAIRS), encoding="utf-8")
+    with pytest.raises(DataError, match="--source 1,2,3,5 --target 4"):
+        read_pairs([path])
+
+
 def test_a_number_with_a_name_is_no_row_name(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("id,lemma,form\n" + "".join(f"{at},a,b{at},c\n" for at in range(9)), encoding="utf-8")

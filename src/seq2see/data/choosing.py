@@ -20,7 +20,7 @@ from seq2see.data.cells import (
     is_constant,
 )
 from seq2see.data.digits import whole_number
-from seq2see.data.header import BESIDE, usual_columns
+from seq2see.data.header import BESIDE, FEATURES, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format, same_column
 from seq2see.data.layout import (
     CONLLU_COLUMNS,
@@ -422,8 +422,11 @@ def _short_header(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[
     Where a delimiter is inside a text, the columns after it are further to the right than their names.
     """
     num, filled = layout.num_columns, [at for at in range(layout.num_columns) if any(row[at].strip() for row in rows)]
-    usual = usual_columns([name.casefold() for name in names])
-    target = usual[1] if usual and usual[1] < len(names) - 1 else filled[-1]
+    lower = [name.casefold() for name in names]
+    target = filled[-1]
+    if (usual := usual_columns(lower)) and usual[1] < len(names) - 1:
+        is_after_tags = any(name in FEATURES for name in lower[: usual[1]])
+        target = usual[1] + (num - len(names) if is_after_tags else 0)
     chosen = TableOptions(source=tuple(str(at + 1) for at in filled if at != target), target=str(target + 1))
     shown = [", ".join(shortened(names)), " | ".join(shortened(rows[0]))]
     what = f"the header has {len(names)} names ({shown[0]}), and rows have {num} cells ({shown[1]})"
