@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import pytest
 
 import seq2see
 from seq2see.config import make_config
+from seq2see.data import read_pairs
 from seq2see.data.options import TableOptions
 from seq2see.doctor import DataReport, check, print_report
 from seq2see.doctor.cleaning import clean
@@ -239,6 +241,34 @@ def test_numbers_after_the_names_of_pictures_are_left_out_by_the_fix(write: Writ
     assert report.sets[0].source.unit == "picture" and report.sets[0].source.distinct == 12
     data = read_data(make_config({}, {"data.train": [str(mended)]}), None, None, has_source=True)
     assert not {pair.source for pair in data.train} & {pair.source for pair in data.dev}
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ","])
+def test_series_of_numbers_are_made_lists_by_the_fix(delimiter: str, write: Write) -> None:
+    chance = random.Random(1)
+    rows = [[round(chance.gauss(0, 1), 2) for _ in range(chance.randint(2, 5))] for _ in range(30)]
+    path = Path("series.tsv" if delimiter == "\t" else "series.csv")
+    lines = [f"{'  '.join(map(str, row))} {delimiter}{'up' if row[0] > 0 else 'down'}\n" for row in rows]
+    path.write_text("".join(lines))
+    finding = check(path).find("series-as-text")
+    assert finding is not None and finding.count == 30
+    notes = read_data(make_config({}, {"data.train": [str(path)]}), None, None, has_source=True).notes
+    assert any(note.startswith("warning: series-as-text: ") for note in notes)
+    copying, _, program = finding.command.rpartition(" && ")
+    if copying:
+        assert copying == "seq2see check series.csv --fix --keep-duplicates -o clean.tsv"
+        clean([path], Path("clean.tsv"), keep_duplicates=True)
+    subprocess.run(program, shell=True, check=True)
+    mended = Path("clean-mended.tsv" if copying else "series-mended.tsv")
+    report = check(mended)
+    assert report.exit_code == 0 and not report.find("series-as-text") and report.sets[0].source.unit == "vectors"
+    assert [json.loads(pair.source) for pair in read_pairs([mended]).pairs] == rows
+
+
+@pytest.mark.parametrize("text", ["{0} {1} 3", "{0}.5", "{0}.5 {1}.25 kg", "0{0}.5 {1}.25", "{0}.{1}.2020 1.2"])
+def test_numbers_that_are_text_are_no_series(text: str, write: Write) -> None:
+    path = write("numbers.tsv", [(text.format(n, n + 1), f"x{n % 7}") for n in range(60)])
+    assert not check(path).find("series-as-text")
 
 
 def test_no_command_copies_names_of_pictures_elsewhere(write: Write) -> None:

@@ -106,6 +106,10 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
         # an additional column that may be empty
         "".join(f"do {form}\t{stem if tags == 'N;SG' else ''}\t{form}\n" for stem, tags, form in PARADIGMS),
     ),
+    "series-as-text": (
+        "".join(f"0.{n} -1.2{n} 7e-{n}\tx{n}\n" for n in range(20)), 20,
+        "".join(f"{n} 1 {n + 2}.5\t{n} {n + 2}.5\n" for n in range(20)),
+    ),
     "tag-order": (
         "".join(f"run{n}\tV;PST;{n % 3}\n" for n in range(30)) + "see1\tV;1;PST\nsee2\t2;PST;V\n", 2,
         "".join(f"x{n}\t{n % 3};{(n + 1) % 3}\ny{n}\t{(n + 1) % 3};{n % 3}\n" for n in range(30)),

@@ -88,6 +88,7 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
         findings += symbols.look_alikes(each)
         findings += symbols.mixed_scripts(each)
         findings += columns.of_files(each, [sizes.unit for sizes in sides_of[number]])
+        findings += columns.series_as_text(each, [sizes.unit for sizes in sides_of[number]])
         findings += columns.unreadable(each, [sizes.unit for sizes in sides_of[number]])
         findings += columns.tag_orders(each)
         for earlier in sets[:number]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -49,6 +50,11 @@ _AS_FILES = (
 )
 WITHOUT_NUMBERS = "awk -F '\\t' -v OFS='\\t' '{ sub(/#[0-9]+[ ]*$/, \"\", $1); print }'"
 """Leaves out the number after the name of a file in the source, as in 1.jpg#0."""
+_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?"
+"""As in JSON."""
+_NUMBERS = re.compile(rf" *{_NUMBER}(?: +{_NUMBER})* *")
+AS_LISTS = 'awk -F \'\\t\' -v OFS=\'\\t\' \'{ gsub(/^ +| +$/, "", $1); gsub(/ +/, ", ", $1); $1 = "[" $1 "]"; print }\''
+"""Makes a list in JSON of numbers divided by blanks in the source."""
 SWAP = "awk -F '\\t' -v OFS='\\t' '{ print $2, $1 }'"
 
 
@@ -61,6 +67,27 @@ def names_of_files(side: SideStatistics) -> str:
     if count < MOSTLY * len(side.lengths) or count < 2:
         return ""
     return ", ".join(f"{number:,} {extension}" for extension, number in side.extensions.most_common(4))
+
+
+def is_series_of_decimals(side: SideStatistics) -> bool:
+    """Whether all texts of a column are series of numbers, most of which have decimals.
+
+    Whole numbers may be tokens, as in `3 1 2` that are to be sorted.
+    """
+    texts = [text for text in side.sample if text.strip()]
+    if len(texts) < MIN_TEXTS or not all(map(_NUMBERS.fullmatch, texts)):
+        return False
+    numbers = [number for text in texts for number in text.split()]
+    return len(numbers) >= 2 * len(texts) and 2 * sum("." in number for number in numbers) >= len(numbers)
+
+
+def series_as_text(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
+    """Source columns of series of numbers that would be read as texts."""
+    for side, unit in zip(statistics.sides[:-1], units, strict=False):
+        if unit not in VALUE_UNITS and is_series_of_decimals(side):
+            program = AS_LISTS if len(statistics.sides) == 2 else ""
+            rows = [(0, side.name), (1, side.name)]
+            yield RawFinding("series-as-text", statistics, len(statistics), side.name, rows, program=program)
 
 
 def with_installed(kinds: Mapping[int, ValueUnit]) -> dict[int, ValueUnit]:

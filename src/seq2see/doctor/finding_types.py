@@ -148,6 +148,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "Most sources are names of files, and would be read as text: the letters are learned, not the contents.",
         "",
     ),
+    "series-as-text": FindingType(
+        "warning",
+        "texts",
+        "The sources are series of numbers, and would be read as text: the digits are learned, not the values.",
+        "if they are measurements, write them as lists in JSON, which are read as vectors",
+    ),
     "unrelated-sides": FindingType(
         "warning",
         "pairs of files",

@@ -13,7 +13,7 @@ from seq2see.data.groups import field_names
 from seq2see.data.header import MAX_ROWS, is_header
 from seq2see.data.options import TableOptions
 from seq2see.data.split import sample_evenly
-from seq2see.doctor.columns import are_merged, is_constant, names_of_files
+from seq2see.doctor.columns import are_merged, is_constant, is_series_of_decimals, names_of_files
 from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.rows import Faults, pair_sources
@@ -45,7 +45,7 @@ def worst_findings(pairs: Sequence[Pair], files: Sequence[Path] = (), *, unit_is
     found = [
         *_unrelated_sides(sample, files),
         *_header(pairs),
-        *([] if unit_is_given else _file_names(sources)),
+        *([] if unit_is_given else _no_texts(sources)),
         *_marks(sample),
     ]
     found += _merged_cells(sources, sample)
@@ -100,11 +100,13 @@ def _sides(sample: Sequence[Pair]) -> list[SideStatistics]:
     return sides
 
 
-def _file_names(sources: Sequence[SideStatistics]) -> Iterator[_Seen]:
-    sides = [side for side in sources if names_of_files(side) and side.unit()[0] not in VALUE_UNITS]
-    counts = [side.extensions.total() for side in sides]
-    if counts:
+def _no_texts(sources: Sequence[SideStatistics]) -> Iterator[_Seen]:
+    """Names of files, and series of numbers."""
+    texts = [side for side in sources if side.unit()[0] not in VALUE_UNITS]
+    if counts := [side.extensions.total() for side in texts if names_of_files(side)]:
         yield _Seen("file-names", max(counts), 0)
+    if counts := [len(side.lengths) for side in texts if is_series_of_decimals(side)]:
+        yield _Seen("series-as-text", max(counts), 0)
 
 
 def _merged_cells(columns: Sequence[SideStatistics], sample: Sequence[Pair]) -> Iterator[_Seen]:
