@@ -95,7 +95,7 @@ def _have_words_in_common(first: Sequence[Sequence[str]], second: Sequence[Seque
     norms = [[sqrt(sum(weights[word] for word in text)) or 1.0 for text in side] for side in sides]
 
     def similarity(shift: int) -> float:
-        """The sum over all texts with those so many lines below."""
+        """Summed over all texts, each with the one that is `shift` lines below its pair."""
         targets = sides[1][shift:] + sides[1][:shift]
         target_norms = norms[1][shift:] + norms[1][:shift]
         rows = zip(sides[0], targets, norms[0], target_norms, strict=True)
