@@ -5,8 +5,11 @@ Afterwards the check is content, and the pairs are the right ones.
 
 from __future__ import annotations
 
+import csv
 import gzip
+import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,26 @@ def test_the_command_for_a_file_gives_its_pairs(
     commands = list(dict.fromkeys(each.command for each in report.findings if each.severity != "note" and each.command))
     assert pairs_after(commands[0], tmp_path, set(tmp_path.rglob("*.*"))) == expected
     assert path.read_bytes() == raw
+
+
+@pytest.mark.parametrize("header", [["translation"], []])
+@pytest.mark.parametrize("write", [json.dumps, repr], ids=["JSON", "Python"])
+def test_objects_in_the_cells_of_one_column_become_json_lines(
+    write: Callable[[object], str], header: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [(f'das ist\'s, "Wort" {n} \u00fc', f"it's, word {n}") for n in range(30)]
+    with Path("wmt.csv").open("w", newline="", encoding="utf-8") as file:
+        cells = [write({"de": source, "en": target}) for source, target in rows]
+        csv.writer(file).writerows([cell] for cell in [*header, *cells])
+    report = check("wmt.csv")
+    finding = report.find("columns")
+    assert finding and f"whose cells are {'JSON objects' if write is json.dumps else 'dicts of Python'}" in str(finding)
+    assert "with the keys de and en" in str(finding) and "TAB" not in finding.remedy
+    with pytest.raises(DataError) as caught:
+        read_pairs([Path("wmt.csv")])
+    assert caught.value.fix == f"make JSON Lines of it: {finding.command}"
+    assert pairs_after(finding.command, tmp_path, set(tmp_path.rglob("*.*"))) == rows
 
 
 @pytest.mark.parametrize(

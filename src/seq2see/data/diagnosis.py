@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import csv
 import glob
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from seq2see.data.advice import Advice, for_language_model, quoted_path
+from seq2see.data.advice import Advice, for_language_model, piped, quoted_path
 from seq2see.data.cells import FEW
 from seq2see.data.choosing import JSON_EXTENSIONS, TABLE_EXTENSIONS, beginning, extension
 from seq2see.data.encodings import LinesNotUTF8, unicode_advice
 from seq2see.data.files import open_content
+from seq2see.data.json_container import parsed
 from seq2see.data.lines import Columns, Fault
 from seq2see.errors import DataError
-from seq2see.printable import quoted
+from seq2see.printable import listed, quoted
 
 NOT_UTF8: tuple[Fault, ...] = ("encoding", "nul")
 """Faults of lines in another encoding."""
@@ -41,6 +45,8 @@ def diagnosis(
 
 def single_column_advice(lines: Sequence[str], path: str) -> Advice | None:
     """The advice for text in which no line has two columns: one of two parallel files, or text of its own."""
+    if found := _objects_in_cells(lines, path):
+        return found
     if any("\t" in line or "\r" in line for line in lines):
         return None
     if sign := _sign_in_all(lines):
@@ -50,6 +56,53 @@ def single_column_advice(lines: Sequence[str], path: str) -> Advice | None:
     return Advice(
         "no line has a TAB", f"if it is one of two parallel files, name both{both}; {for_language_model(path)}"
     )
+
+
+def _objects_in_cells(lines: Sequence[str], path: str) -> Advice | None:
+    """The advice for a CSV file of one column, whose cells are JSON objects, or as Python writes them."""
+    if extension(Path(path)) != ".csv":
+        return None
+    try:
+        rows = list(csv.reader([line for line in lines if line.strip()], strict=True))
+    except csv.Error:
+        return None
+    cells = [row[0] if len(row) == 1 else "" for row in rows]
+    for name, (read, loader) in _OBJECTS.items():
+        values = [read(cell) for cell in cells]
+        has_header = bool(values) and not isinstance(values[0], dict)
+        objects = [value for value in values[has_header:] if isinstance(value, dict)]
+        if objects and len(objects) == len(values) - has_header:
+            keys = listed(map(str, objects[0]))
+            column = f", {cells[0]}" if has_header else ""
+            what = f"has one column{column}, whose cells are {name} with the keys {keys}"
+            program = _AS_JSON_LINES.format(skip="next(rows); " if has_header else "", loader=loader)
+            return Advice(what, "make JSON Lines of it", piped(path, f"python3 -c {quoted(program)}", ".jsonl"))
+    return None
+
+
+def _literal(text: str) -> object:
+    """The dict in a text as Python writes it, None if it is something else."""
+    if not text.startswith("{"):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+_OBJECTS: dict[str, tuple[Callable[[str], object], str]] = {
+    "JSON objects": (parsed, "json.loads"),
+    "dicts of Python": (_literal, "ast.literal_eval"),
+}
+"""What the cells of a column may be, and how they are read here and by a program."""
+_AS_JSON_LINES = (
+    "import ast, csv, json, sys; csv.field_size_limit(10**9); "
+    'sys.stdout.reconfigure(encoding="utf-8"); '
+    'rows = csv.reader(open(0, encoding="utf-8-sig", newline="")); {skip}'
+    "[print(json.dumps({loader}(row[0]), ensure_ascii=False)) for row in rows if row]"
+)
 
 
 def _sign_in_all(lines: Sequence[str]) -> str:
