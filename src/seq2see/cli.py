@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -26,8 +27,9 @@ THREADS_OF_NUMPY = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def main() -> None:
-    """Run the command and exit: with 0, with 2 after a message, with 130 if interrupted."""
+    """Run the command and exit: with 0, with 2 after a message, with 130 if interrupted, and by SIGTERM."""
     choose_threads()
+    signal.signal(signal.SIGTERM, _end)
     open_streams()
     show_warnings_plainly()
     arguments = sys.argv[1:]
@@ -39,6 +41,15 @@ def main() -> None:
     with suppress(UserError, OSError):  # said already, or of no interest after another error
         sys.stdout.flush()
     sys.exit(code)
+
+
+class TerminatedError(BaseException):
+    """SIGTERM has come: what is unfinished is removed on the way out, as after Ctrl-C."""
+
+
+def _end(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    raise TerminatedError
 
 
 def choose_threads() -> None:
@@ -63,6 +74,9 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except TerminatedError:
+        os.kill(os.getpid(), signal.SIGTERM)  # whoever waits for the process sees what has ended it
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has exited
         return 0

@@ -164,7 +164,7 @@ def pairs_to_compare(
     has_source = codecs[0] is not None
     if data:
         return pairs_of(data, has_source=has_source, known=known)
-    fix = "give pairs to check the packed model on: --data dev.tsv, or in Python data=pairs"
+    fix = "give pairs: --data dev.tsv, or in Python data=pairs"
     if not (run / MODEL).is_dir() or not (run / CONFIG).is_file():
         raise ConfigError("is a model without its run, so its dev pairs are unknown", where=str(run), fix=fix)
     return dev_sample(read_run_data(run, has_source=has_source, fix=fix, codecs=codecs))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import select
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,22 @@ def test_whoever_writes_to_a_pipe_may_wait_for_each_answer(options: str, places:
         process.stdin.close()
         assert process.wait(60) == 0
     assert answers == alone
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM here")
+def test_a_terminated_command_leaves_nothing_unfinished(places: dict[str, str], tmp_path: Path) -> None:
+    """As after Ctrl-C; the process ends by the signal."""
+    os.mkfifo(given := tmp_path / "given")
+    line = f"{shlex.quote(sys.executable)} -m seq2see predict {places['run']} --input {given} -o {tmp_path / 'answers'}"
+    with subprocess.Popen(shlex.split(line), stderr=subprocess.PIPE, text=True) as process:
+        with given.open("w", encoding="utf-8") as texts:
+            print("abc", file=texts, flush=True)
+            while process.poll() is None and not any(tmp_path.glob(".answers*")):
+                time.sleep(0.05)
+            process.terminate()
+            assert process.wait(60) == -signal.SIGTERM
+        assert process.stderr is not None and process.stderr.read() == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["given"]
 
 
 @pytest.mark.slow

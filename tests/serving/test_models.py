@@ -71,6 +71,14 @@ def test_names_that_can_not_be_used_are_refused(words: list[str], message: str) 
     assert caught.value.fix.startswith("give one: ")
 
 
+def test_a_name_is_given_in_words_that_a_shell_takes_as_one() -> None:
+    with pytest.raises(seq2see.ConfigError) as caught:
+        named(["runs/ñame run"])
+    assert caught.value.fix == "give one: 'name=runs/ñame run'"
+    with pytest.raises(seq2see.ConfigError, match="RUN: is empty"):
+        named([""])
+
+
 def test_a_replaced_file_takes_over_and_a_broken_one_does_not(packed: Path, other: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.seq2see"
     shutil.copy(packed, path)

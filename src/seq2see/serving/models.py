@@ -21,6 +21,7 @@ from seq2see.inference.checking import as_json
 from seq2see.inference.examples import examples_in
 from seq2see.inference.loading import load, members_of
 from seq2see.inference.predictor import Predictor
+from seq2see.printable import quoted
 from seq2see.serving.problems import ProblemError
 from seq2see.serving.snapshots import Snapshot
 from seq2see.storage.saved_model import find_model_folder
@@ -197,6 +198,8 @@ def named(words: Sequence[str]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for word in words:
+        if not word:
+            raise ConfigError("is empty", where="RUN", fix="name a run: seq2see serve runs/mine")
         name, separator, rest = word.partition("=")
         if not separator or "/" in name or os.path.exists(word):
             path = Path(word)
@@ -205,8 +208,10 @@ def named(words: Sequence[str]) -> dict[str, Path]:
             path = Path(rest)
         if not name or not all(character.isalnum() or character in "._-" for character in name):
             what = f"must have a name of letters, digits, dots, hyphens and underscores, not {name!r}"
-            raise ConfigError(what, where=word, fix=f"give one: name={path}")
+            raise ConfigError(what, where=word, fix=f"give one: {quoted(f'name={path}')}")
         if name in found:
-            raise ConfigError(f"has the same name as {found[name]}", where=str(path), fix=f"give one: other={path}")
+            raise ConfigError(
+                f"has the same name as {found[name]}", where=str(path), fix=f"give one: {quoted(f'other={path}')}"
+            )
         found[name] = path
     return found

@@ -17,6 +17,7 @@ import numpy as np
 from seq2see.blueprint import ARCHITECTURES, Blueprint, Field, Sizes, read_blueprint, require_tensors
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import CheckpointError, UserError
+from seq2see.printable import quoted
 from seq2see.storage.archive import SUFFIX, pack, read_packed
 from seq2see.storage.files import (
     MANIFEST,
@@ -333,5 +334,8 @@ def find_model_folder(folder: Path) -> Path:
         kind = "file" if folder.suffix == SUFFIX else "folder"
         what = "is a file, not a run folder" if folder.exists() else f"there is no such {kind}"
         raise CheckpointError(what, where=str(folder), fix=fix)
+    if any((folder / "checkpoints").glob("*")):
+        what = "has no model yet: training ended before its first evaluation"
+        raise CheckpointError(what, where=str(folder), fix=f"resume it: seq2see train {quoted(str(folder))} --resume")
     missing = (folder / "model" if (folder / "model").is_dir() else folder) / MANIFEST
     raise CheckpointError("is missing: this is not a complete seq2see run or model", where=str(missing), fix=fix)
