@@ -11,7 +11,7 @@ from seq2see.doctor import DataReport, check
 FAULTS_OF_TEXT = {
     "control", "invisible", "unusual-spaces", "space-around", "doubled-blanks", "not-nfc", "mojibake", "replacement",
     "html", "mixed-script-words", "byte-order-mark-inside", "byte-order-mark-at-start", "windows-line-ends", "header",
-    "file-names", "merged-cells", "constant", "swapped", "case", "tag-order", "unreadable",
+    "file-names", "series-as-text", "merged-cells", "constant", "swapped", "case", "tag-order", "unreadable",
 }  # fmt: skip
 
 # set: the count of each finding in train, dev and test; there must be no others

@@ -334,7 +334,7 @@ def _fix_for_missing(path: Path, place: str) -> str:
     if mark and number.isdecimal() and os.path.isfile(os.path.join(folder, bare)):
         what = f"leave out #{number}, which is no part of the file's name"
         return f"{what}; if most names have such a number, seq2see check {quoted_path(table)} has a command for all"
-    inside = next((each for each in sorted(Path(folder).glob("*/")) if (each / path).is_file()), None)
+    inside = next((each for each in sorted(Path(folder).glob("*/")) if os.path.isfile(each / path)), None)
     if inside is None:
         return "correct the name, which is relative to the folder of the table, or to the working directory"
     copy = new_file(str(inside / name), "".join(Path(name).suffixes[-1:]))

@@ -41,8 +41,9 @@ def are_of_one_ending(paths: Sequence[Path]) -> bool:
 def unrelated_sides(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Two parallel files that seem to be the same side of two sets; with the file that belongs to the first, if any."""
     paths = statistics.files.paths
-    pairs = list(map(Pair, statistics.source.sample, statistics.target.sample))
-    if are_of_one_ending(paths) and are_unrelated(pairs):
+    if not are_of_one_ending(paths):
+        return
+    if are_unrelated(list(map(Pair, statistics.source.sample, statistics.target.sample))):
         with open_content(paths[0], statistics.files.table.encoding) as file:
             num_lines = len(beginning(file.stream))
         others = [path for path in files_beside(paths[0], num_lines) if extension(path) != extension(paths[0])]

@@ -104,8 +104,8 @@ def evaluate_runs(
     keys = list(zip(*([pair.source for pair in read.pairs] for read in files_read), strict=True))
     reports: list[EvaluationReport] = []
     floors: dict[str, dict[str, Estimate]] = {}
+    require_known_targets(models[0], found.pairs)
     for model, read, members in zip(models, files_read, groups, strict=True):
-        require_known_targets(model, read.pairs)
         reports.append(evaluate(model, read.pairs, request, labels=read.labels, keys=keys))
         if len(reports) == 1:
             floors = score_baselines(baselines, model, members[0], reports[0])
