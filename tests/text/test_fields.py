@@ -112,6 +112,8 @@ LEMMAS = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "lmnr"]
         (["V;PST;3", "V;PRS;1", "N;PL;ACC", "N;SG;NOM"], "tags"),
         (["Case=Nom|Number=Sing", "Case=Acc|Number=Plur"], "tags"),
         (["de", "fr"], "tags"),
+        (["3;SG;>;1;SG", "3;SG;>;1;PL", "3;PL;>;1;SG", "3;PL;>;1;PL"], "symbols"),
+        ([*["V;PST"] * 11, *["N;SG"] * 10, "V;V"], "tags"),
         (["a cat", "the dog", "two cows"], "symbols"),
         ([f"{lemma}s" for lemma in LEMMAS], "characters"),
         ([""], "characters"),

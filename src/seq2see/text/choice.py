@@ -24,6 +24,8 @@ _JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?(-?\d|-?Infinity|NaN|null)([-+\d.eE,\s
 """Numbers that are missing or infinite are told when the series is read."""
 _MARKED = re.compile(r"<[^<>]+>")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
+MOST_REPEATED = 0.05
+"""The share of lists of tags in which some are there twice by mistake."""
 MANY_BREAKS = 0.01
 """Share of the texts that have line breaks, from which on these are kept."""
 _MAX_LINES = 20_000
@@ -198,13 +200,17 @@ def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
 def reason_for_tags(texts: Sequence[str], first: Sequence[str]) -> str | None:
     """Why these texts are sets of tags: lists of few parts, or few different words; None if they are not.
 
-    `first` are the texts of the first column.
+    In a set each tag is once: where some are there twice, such as the numbers of subject and object in `3;SG;>;1;SG`,
+    their order means something. `first` are the texts of the first column.
     """
     filled = [text for text in texts if text.strip()]
     is_spaced = are_spaced_tags(texts, first)
     if not filled or (any(" " in text.strip() for text in filled) and not is_spaced):
         return None
-    counts = Counter(tag for text in filled for tag in tags_in(text))
+    lists = [tags_in(text) for text in filled]
+    if sum(len(set(tags)) < len(tags) for tags in lists) > MOST_REPEATED * len(lists):
+        return None
+    counts = Counter(tag for tags in lists for tag in tags)
     uses = counts.total() / max(1, len(counts))
     num_lists = sum(bool(_LIST.search(text)) for text in filled)
     if (is_spaced or 2 * num_lists >= len(filled)) and uses >= 5:

@@ -72,7 +72,7 @@ function splitWords(text) {
 }
 
 function bytePairs(merges) {
-  const ranks = new Map(merges.map((merge, rank) => [merge, rank])); // a blank is only before what comes first
+  const ranks = new Map(merges.map((merge, rank) => [merge, rank])); // of its two parts only the first may have a blank
   return (atoms) => {
     const symbols = [...atoms];
     for (;;) {
