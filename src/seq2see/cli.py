@@ -29,7 +29,6 @@ THREADS_OF_NUMPY = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 def main() -> None:
     """Run the command and exit: with 0, with 2 after a message, with 130 if interrupted, and by SIGTERM."""
     choose_threads()
-    signal.signal(signal.SIGTERM, _end)
     open_streams()
     show_warnings_plainly()
     arguments = sys.argv[1:]
@@ -37,6 +36,8 @@ def main() -> None:
     trace = "--trace" in options
     if trace:
         arguments.remove("--trace")
+    if arguments and arguments[0] in RUN_FIRST:  # others stop their trainings themselves
+        signal.signal(signal.SIGTERM, _end)
     code = run(arguments, trace=trace)
     with suppress(UserError, OSError):  # said already, or of no interest after another error
         sys.stdout.flush()

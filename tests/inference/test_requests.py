@@ -221,14 +221,24 @@ def test_objects_with_the_key_of_a_text_are_json_whatever_the_file_is_called(nam
         assert [row.source for row in as_texts] == content.splitlines()
 
 
-@pytest.mark.parametrize("content", ['{"a": "b"}\n', '{"source": "a"}\nb\n', "{source}\n", '{"source"\n', "[1, 2]\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"a": "b"}\n',
+        '{"level": "info", "source": "a", "msg": "b"}\n',
+        '{"source": "a"}\nb\n',
+        "{source}\n",
+        '{"source"\n',
+        "[1, 2]\n",
+    ],
+)
 def test_other_texts_with_braces_are_texts(content: str) -> None:
     assert [request.text for request in rows_of(content, "texts.txt")] == content.splitlines()
 
 
 def test_the_key_of_training_tells_json_on_standard_input() -> None:
     content = b'{"word": "a", "text": "b"}\n'
-    for known, expected in ((("word",), "a"), ((), "b"), (("word", "tag"), content.decode().strip())):
+    for known, expected in ((("word",), "a"), ((), content.decode().strip()), (("word", "tag"), "")):
         rows = iterate_rows(io.BytesIO(content), "<stdin>", known=TableOptions(source=known))
         if len(known) < 2:
             assert [row.source for row in rows] == [expected]
@@ -241,7 +251,10 @@ def test_a_key_that_is_nearly_a_constraint_is_noted() -> None:
     said: list[str] = []
     lines = b'{"source": "a", "max_lenght": 5, "id": 7, "contain": "b"}\n'
     list(iterate_rows(io.BytesIO(lines), "<stdin>", named=all_options.PER_TEXT, say=said.append))
-    assert said == ["note: <stdin>: max_lenght is ignored; did you mean max_length?"]
+    assert said == [
+        "<stdin>: JSON; source as source; --delimiter tab reads each line as a text",
+        "note: <stdin>: max_lenght is ignored; did you mean max_length?",
+    ]
     said.clear()
     table = b"source,prefixes,forbid,note\na,b,c,d\n"
     list(iterate_rows(io.BytesIO(table), "in.csv", named=all_options.PER_TEXT, say=said.append))

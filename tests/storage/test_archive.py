@@ -353,7 +353,8 @@ def test_a_run_that_has_no_model_yet_is_to_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "my run" / "checkpoints" / "5").mkdir(parents=True)
     with pytest.raises(CheckpointError, match="has no model yet") as caught:
         find_model_folder(tmp_path / "my run")
-    assert caught.value.fix == f"resume it: seq2see train '{tmp_path / 'my run'}' --resume"
+    command = f"seq2see train '{tmp_path / 'my run'}' --resume"
+    assert caught.value.fix == f"if it isn't being trained, resume it: {command}"
 
 
 def test_a_file_that_may_not_be_read_is_named(

@@ -18,6 +18,7 @@ from cyclopts.exceptions import (
     UnusedCliTokensError,
 )
 
+from seq2see.commands import RUN_FIRST
 from seq2see.commands.boxes import EXAMPLES
 from seq2see.errors import ConfigError, DataError, did_you_mean
 from seq2see.printable import quoted
@@ -145,7 +146,7 @@ def unknown_option(error: UnknownOptionError, verb: str, words: Sequence[str], h
     elif usual:
         fix = f"it is called {' or '.join(usual)} here"
     elif verb in FILE_ARGUMENTS and plain(name) in _FILE_OPTIONS:
-        fix = f"the file is an argument: {as_argument(words, typed, given) or EXAMPLES[verb][0]}"
+        fix = f"the file is an argument: {as_argument(verb, words, typed, given) or EXAMPLES[verb][0]}"
     elif setting := as_setting(name, given, verb):
         fix = setting
     else:
@@ -172,13 +173,13 @@ def as_setting(name: str, value: str, verb: str) -> str:
     return f"write it as --set {quoted(setting)}"
 
 
-def as_argument(words: Sequence[str], typed: str, value: str) -> str:
-    """The command of these words with the value of an option as the last of its arguments.
+def as_argument(verb: str, words: Sequence[str], typed: str, value: str) -> str:
+    """The command of these words with the value of an option as its file, which comes after the run, if there is one.
 
-    Empty without a value, and where no argument stands before the options, such as the run that comes first.
+    Empty without a value, where the run is missing before the options, and where a file is there.
     """
     first = next((place for place, word in enumerate(words) if word.startswith("-")), 0)
-    if not value or first < 2 or typed not in words:
+    if not value or first != (2 if verb in RUN_FIRST else 1) or typed not in words:
         return ""
     place = words.index(typed)
     after = words[place + (1 if "=" in typed else 2) :]

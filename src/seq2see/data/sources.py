@@ -20,6 +20,8 @@ from seq2see.data.choosing import MAX_BYTES, MAX_LINES, TABLE_EXTENSIONS, beginn
 from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, transcoded
 from seq2see.data.diagnosis import NOT_UTF8, diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
+from seq2see.data.header import IDENTIFIERS
+from seq2see.data.json_paths import path_name
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import (
     BLANKS,
@@ -118,11 +120,16 @@ def iterate_rows(
 
 
 def source_format(
-    head: Sequence[str], name: str, table: TableOptions, known: TableOptions, extra: Sequence[str] = ()
+    head: Sequence[str],
+    name: str,
+    table: TableOptions,
+    known: TableOptions,
+    extra: Sequence[str] = (),
+    named: Sequence[str] = (),
 ) -> Format:
     """The format of texts to answer that begin with these lines: see `iterate_rows`."""
     try:
-        return _source_format(head, name, table, known, extra)
+        return _source_format(head, name, table, known, extra, named)
     except UnknownColumnError as error:
         if table.source:
             raise
@@ -130,13 +137,18 @@ def source_format(
 
 
 def _source_format(
-    head: Sequence[str], name: str, table: TableOptions, known: TableOptions, extra: Sequence[str]
+    head: Sequence[str],
+    name: str,
+    table: TableOptions,
+    known: TableOptions,
+    extra: Sequence[str],
+    named: Sequence[str],
 ) -> Format:
     if known.target is not None and not known.source:  # of a language model, which goes on with beginnings of texts
         known = replace(known, source=(known.target,), target=None)
     merged = table.over(known)
     is_asked = bool(table.given().keys() - {"encoding", "target"} or extra)
-    if is_json(Path(name)) or (table.delimiter is None and _are_objects_of_texts(head, merged.source)):
+    if is_json(Path(name)) or (table.delimiter is None and _are_objects_of_texts(head, merged.source, named)):
         return _json_format(head, name, table, known, extra)
     filled = [line for line in head if line.strip()]
     if is_asked:
@@ -197,11 +209,18 @@ def _json_format(
         return format_of(head, replace(merged, source=(usual,)), name, extra=extra, has_target=False)
 
 
-def _are_objects_of_texts(lines: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether each line is a JSON object with the text under a key of these names, or a usual one."""
+def _are_objects_of_texts(lines: Sequence[str], names: Sequence[str], named: Sequence[str]) -> bool:
+    """Whether each line is a JSON object with the text under a key of these names.
+
+    Without names, under a usual one, beside which there are only others that may be `named`: an object with more keys,
+    such as a line of a log, is a text itself.
+    """
     keys = [set(_keys_in(line)) for line in lines if line.strip()]
-    wanted = {name.partition(".")[0] for name in names if not name.isdecimal()}
-    return bool(keys) and all(own >= wanted if wanted else own & set(_TEXT_NAMES) for own in keys)
+    if wanted := {name.partition(".")[0] for name in names if not name.isdecimal()}:
+        return bool(keys) and all(own >= wanted for own in keys)
+    usual = {*_TEXT_NAMES, "target", *IDENTIFIERS, *named}
+    others = {key for own in keys for key in own - usual if not get_close_matches(key, named, 1, _NEARLY)}
+    return bool(keys) and not others and all(own & set(_TEXT_NAMES) for own in keys)
 
 
 def _keys_in(line: str) -> tuple[str, ...]:
@@ -314,9 +333,12 @@ def _rows(
         others = [each for each in header if each not in (*extra, *columns)]
         usual = [each for each in _TEXT_NAMES if each in others]
         table = replace(table, source=tuple(usual or others)[:1])
-    chosen = source_format(texts, name, table, known, (*extra, *columns))
+    chosen = source_format(texts, name, table, known, (*extra, *columns), named)
     is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
-    if say is not None and not is_usual and (said := chosen.describe()):
+    if say is not None and isinstance(chosen, JsonFormat) and not (is_json(Path(name)) or table.source):
+        said = chosen.describe() or f"JSON; {path_name(chosen.source[0])} as source"
+        say(f"{name}: {said}; --delimiter tab reads each line as a text")
+    elif say is not None and not is_usual and (said := chosen.describe()):
         say(f"{name}: {said}{'; of each line: ' if columns else ''}{', '.join(columns)}")
     names = table.over(known).source
     if say is not None and isinstance(chosen, TextFormat) and names and texts and have_names([texts[0].strip()], names):

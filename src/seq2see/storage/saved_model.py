@@ -335,7 +335,8 @@ def find_model_folder(folder: Path) -> Path:
         what = "is a file, not a run folder" if folder.exists() else f"there is no such {kind}"
         raise CheckpointError(what, where=str(folder), fix=fix)
     if any((folder / "checkpoints").glob("*")):
-        what = "has no model yet: training ended before its first evaluation"
-        raise CheckpointError(what, where=str(folder), fix=f"resume it: seq2see train {quoted(str(folder))} --resume")
+        what = "has no model yet: a run has one after its first evaluation"
+        fix = f"if it isn't being trained, resume it: seq2see train {quoted(str(folder))} --resume"
+        raise CheckpointError(what, where=str(folder), fix=fix)
     missing = (folder / "model" if (folder / "model").is_dir() else folder) / MANIFEST
     raise CheckpointError("is missing: this is not a complete seq2see run or model", where=str(missing), fix=fix)
