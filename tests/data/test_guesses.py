@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -212,6 +215,72 @@ def test_a_question_without_an_answer_is_refused_and_can_be_skipped(tmp_path: Pa
     with pytest.raises(DataError, match=r"1 of 3 lines is invalid.*\n.*'answers.text' is an empty list"):
         read(tmp_path, lines_of(*rows), "questions.jsonl")
     assert len(read_pairs([tmp_path / "questions.jsonl"], skip_bad=True).pairs) == 4
+
+
+JOINED = ' |= join(" ")'
+"""The end of the command of jq that makes one string of each list."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "flags"),
+    [
+        ([{"word": "apple", "phonemes": ["A", "P", "P", "L", "E"]}], {}),
+        ([{"word": "bee", "phonemes": ["B", "IY1"]}, {"word": "cat", "phonemes": ["K", "AE1", "T"]}], {}),
+        ([{"source": "apple", "target": ["a", "p", "l"]}], {}),
+        ([{"text": "Ann ran", "labels": ["B", "O"]}], {"source": "text", "target": "labels"}),
+        ([{"src": "a cat is a cat", "tgt": ["eine", "Katze", "ist", "eine", "Katze"]}], {}),
+        ([{"entry": {"word": "bee", "phonemes": ["B", "IY1"]}}], {}),
+    ],
+)
+def test_the_tokens_of_a_target_are_not_several_targets(
+    rows: list[dict[str, object]], flags: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="must be a string, found a list") as error:
+        read(tmp_path, lines_of(*rows * 3), "words.jsonl", table=TableOptions(**flags))  # type: ignore[arg-type]
+    fix = error.value.fix
+    assert fix.startswith("write each list as one string: jq -c ")
+    assert f"{JOINED}' < {tmp_path}/words.jsonl > {tmp_path}/words-joined.jsonl; or" in fix
+    assert {finding.remedy for finding in check(tmp_path / "words.jsonl", table=TableOptions(**flags)).findings} == {
+        fix
+    }  # type: ignore[arg-type]
+    if shutil.which("jq") is not None:
+        subprocess.run(["bash", "-c", fix.removeprefix("write each list as one string: ").split("; or")[0]], check=True)
+        found = read_pairs([tmp_path / "words-joined.jsonl"], table=TableOptions(**flags))  # type: ignore[arg-type]
+        own = json.dumps(rows[0]).partition("[")[2].partition("]")[0].replace('", "', " ").strip('"')
+        assert found.pairs[0].target == own
+    words = iter(shlex.split(fix.rpartition(": ")[2]))
+    of_first = {word.removeprefix("--"): next(words) for word in words}
+    assert len(read(tmp_path, lines_of(*rows * 3), "words.jsonl", table=TableOptions(**of_first))) == 3 * len(rows)  # type: ignore[arg-type]
+
+
+def test_the_tokens_of_words_in_a_dictionary_are_not_several_targets(tmp_path: Path) -> None:
+    words = {"apple": ["A", "P", "P", "L"], "cat": ["K", "A", "T"], "dog": ["D", "O", "G"]}
+    with pytest.raises(DataError, match="must be a string, found a list"):
+        read(tmp_path, json.dumps(words, indent=1), "words.json")
+
+
+def test_tokens_are_the_target_only_where_no_text_is(tmp_path: Path) -> None:
+    row = {"word": "bee", "phonemes": ["B", "IY1"], "pron": "B IY1"}
+    assert read(tmp_path, lines_of(row, row), "words.jsonl") == [("bee", "B IY1")] * 2
+
+
+@pytest.mark.parametrize("key", ["answers", "translations", "target", "spellings"])
+def test_other_texts_of_a_list_are_several_targets(key: str, tmp_path: Path) -> None:
+    texts = ["a", "b"] if key in ("answers", "translations") else ["colour", "color"]
+    table = TableOptions("question", key)
+    row = {"question": "q", key: texts}
+    assert read(tmp_path, lines_of(row), "questions.jsonl", table=table) == [("q", text) for text in texts]
+
+
+@pytest.mark.parametrize("own", [["apfel", ""], [None, "apfel"], [" ", "apfel", None]])
+def test_blank_texts_and_nulls_of_a_list_are_no_targets(own: list[str | None], tmp_path: Path) -> None:
+    row = {"question": "q", "answers": own}
+    assert read(tmp_path, lines_of(row, row), "questions.jsonl") == [("q", "apfel")] * 2
+    with pytest.raises(DataError, match=r"1 of 3 lines is invalid.*\n.*'answers' has no text\n    fix: add a text, or"):
+        read(tmp_path, lines_of(row, {**row, "answers": [None, " "]}, row), "questions.jsonl")
+    words = {"apple": own, "bee": "biene", "cat": ["katze"]}
+    pairs = [("apple", "apfel"), ("bee", "biene"), ("cat", "katze")]
+    assert read(tmp_path, json.dumps(words, indent=1), "words.json") == pairs
 
 
 def test_a_table_without_rows_is_called_so_by_check_as_by_training(tmp_path: Path) -> None:

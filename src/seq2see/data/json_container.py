@@ -8,6 +8,7 @@ from typing import Any
 
 from seq2see.data.header import USUAL
 from seq2see.data.json_chats import conversation_path
+from seq2see.data.json_lists import are_targets, filled_places, is_list_of_texts
 
 BEFORE = "\ufeff \t\r\n"
 """What may stand before a value."""
@@ -35,8 +36,7 @@ def lines_of_container(text: str) -> list[str] | None:
         return [json.dumps(row, ensure_ascii=False) for row in rows]
     if isinstance(whole, dict) and (len(filled) > 1 or len(whole) > _MANY_KEYS or _is_wrapped(whole)):
         if _is_dictionary(whole):
-            readings = ((key, each) for key, own in whole.items() for each in ([own] if isinstance(own, str) else own))
-            return [json.dumps(pair, ensure_ascii=False) for pair in readings]
+            return [json.dumps(row, ensure_ascii=False) for row in _rows_of_dictionary(whole)]
         for each in whole.values():  # such as {"data": [...]}
             if isinstance(each, list) and each and isinstance(each[0], dict):
                 return [json.dumps(item, ensure_ascii=False) for item in each]
@@ -75,9 +75,17 @@ def _is_dictionary(value: dict[str, Any]) -> bool:
     names = {name for pair in USUAL for name in pair}
     return (
         len(value) > 2
-        and all(isinstance(each, str) or (isinstance(each, list) and _are_texts(each)) for each in value.values())
+        and all(isinstance(each, str) or is_list_of_texts(each) for each in value.values())
         and not any(key.casefold() in names for key in value)
     )
+
+
+def _rows_of_dictionary(whole: dict[str, Any]) -> list[Any]:
+    """A source and a target each, of which a list has several; objects with the lists if these are of tokens."""
+    lists = {key: [own] if isinstance(own, str) else own for key, own in whole.items()}
+    if not are_targets((), list(lists.values())):
+        return [{"source": key, "target": own} for key, own in whole.items()]
+    return [(key, own[at]) for key, own in lists.items() for at in filled_places(own)]
 
 
 def _is_wrapped(whole: dict[str, Any]) -> bool:

@@ -28,8 +28,3 @@ def value_at(value: Any, path: Path) -> Any:
         except (LookupError, TypeError):
             return None
     return value
-
-
-def is_list_of_texts(value: Any) -> bool:
-    """Whether this is a list of strings, and of nothing else."""
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)

@@ -14,7 +14,8 @@ from seq2see.data.cells import are_labels, are_numbers, is_constant
 from seq2see.data.header import BESIDE, IDENTIFIERS, USUAL, usual_columns
 from seq2see.data.json_chats import HISTORY, MESSAGE, REPLY, conversation_path, messages_at
 from seq2see.data.json_container import BEFORE, is_series, parsed, parsed_beginning
-from seq2see.data.json_paths import Path, is_list_of_texts, path_called, path_name, value_at
+from seq2see.data.json_lists import are_targets, filled_places, is_list_of_texts, tokens_fix
+from seq2see.data.json_paths import Path, path_called, path_name, value_at
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of
 from seq2see.data.options import whole_names
 from seq2see.data.table import Row, Rows
@@ -60,6 +61,8 @@ class JsonFormat:
     """Texts that may be source and target, or the text alone, to be named where those that are read are missing."""
     has_lists: bool = False
     """Whether the target is a list of texts in most values, each of which makes a pair with the source."""
+    if_tokens: str = field(default="", compare=False)
+    """What to do if all targets are lists: of tokens, as it seems, if this is not empty."""
     conversation: Path | None = None
     """Where a value has its conversation, if it is read as a row for each reply."""
     kind: str = "JSON"
@@ -125,10 +128,11 @@ class JsonFormat:
         """The different targets that are there."""
         found = value_at(value, goal)
         if not self.has_lists or not isinstance(found, list) or is_series(found):
-            return [_text_at(value, goal, line, self.likely)]
-        if not found:
-            raise LineError(line, f"{path_name(goal)!r} is an empty list", "add a text, or remove the line", "json")
-        return list(dict.fromkeys(_text_at(value, (*goal, at), line, self.likely) for at in range(len(found))))
+            return [_text_at(value, goal, line, self.likely, self.if_tokens)]
+        if not (places := filled_places(found)):
+            what = "has no text" if found else "is an empty list"
+            raise LineError(line, f"{path_name(goal)!r} {what}", "add a text, or remove the line", "json")
+        return list(dict.fromkeys(_text_at(value, (*goal, at), line, self.likely) for at in places))
 
     def describe(self) -> str:
         """What is read, in one line; empty for source and target alone."""
@@ -177,11 +181,15 @@ def json_format(
     else:
         conversation = None
     chosen = _chosen_keys(values, source, target, extra, where, has_source=has_source, has_target=has_target)
-    has_lists = bool(chosen.target) and _are_lists([value_at(value, chosen.target or ()) for value in values])
-    if has_lists:
-        of_list = re.compile(re.escape(path_name(chosen.target or ())) + r"\.\d+")
-        chosen = replace(chosen, unused=tuple(name for name in chosen.unused if not of_list.fullmatch(name)))
-    return replace(chosen, has_lists=has_lists, conversation=conversation)
+    goal = chosen.target or ()
+    found = [value_at(value, goal) for value in values] if goal else []
+    if not _are_lists(found):
+        return replace(chosen, conversation=conversation)
+    of_list = re.compile(re.escape(path_name(goal)) + r"\.\d+")
+    unused = tuple(name for name in chosen.unused if not of_list.fullmatch(name))
+    has_lists = are_targets(goal, _lists_at(goal, values))
+    if_tokens = "" if has_lists else tokens_fix(tuple(map(path_name, chosen.source)), path_name(goal), where)
+    return replace(chosen, unused=unused, has_lists=has_lists, if_tokens=if_tokens, conversation=conversation)
 
 
 def _are_of_conversation(asked: Sequence[str], values: Sequence[Any], *, has_source: bool) -> bool:
@@ -318,7 +326,8 @@ def _paths_of_usual_names(values: Sequence[Any], counts: Counter[Path]) -> tuple
         of_lists = {
             path_name(each[depth:]).casefold(): each for each in lists if each[:depth] == parent and each[depth:]
         }
-        for names in ({**of_lists, **paths}, paths):
+        of_targets = {name: each for name, each in of_lists.items() if are_targets(each, _lists_at(each, values))}
+        for names in ({**of_targets, **paths}, paths, {**of_lists, **paths}):
             if (found := _usual_pair(names)) and not lists.intersection(found[0]):
                 return found
     if found := _usual_pair({name: each for name, each in _by_last_key(usual).items() if name not in BESIDE}):
@@ -329,6 +338,11 @@ def _paths_of_usual_names(values: Sequence[Any], counts: Counter[Path]) -> tuple
 def _lists_among(paths: Iterable[Path], values: Sequence[Any]) -> set[Path]:
     """The lists of texts that these paths lead into, where most values that have something there have such a list."""
     return {path[:-1] for path in paths if len(path) > 1 and _are_lists([value_at(each, path[:-1]) for each in values])}
+
+
+def _lists_at(path: Path, values: Sequence[Any]) -> list[list[str | None]]:
+    """The lists of texts that these values have there."""
+    return [found for value in values if is_list_of_texts(found := value_at(value, path))]
 
 
 def _are_lists(found: Sequence[Any]) -> bool:
@@ -434,7 +448,7 @@ def _kind_of(value: Any) -> str:
     return _KINDS.get(type(value), "null")
 
 
-def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = ()) -> str:
+def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = (), if_tokens: str = "") -> str:
     name = path_name(path)
     if isinstance(value, list) and isinstance(path[0], str):
         raise LineError(line, "expected a JSON object, found a list", _EXAMPLE, "json")
@@ -456,7 +470,7 @@ def _text_at(value: Any, path: Path, line: Line, likely: Sequence[Path] = ()) ->
         is_list = isinstance(text, list) and text and isinstance(text[0], str)
         fix = f"name one of the list: --source or --target {first}" if is_list else "write a text in quotation marks"
         fix += ", or remove the line"
-        raise LineError(line, what, fix, "json")
+        raise LineError(line, what, fix, "json", if_tokens if is_list else "")
     if "\0" in text:
         raise LineError(line, f"character {text.index(chr(0)) + 1} of {name!r} is NUL", "remove it", "json")
     if "\n" in text or "\r" in text:
