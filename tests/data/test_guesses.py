@@ -163,6 +163,65 @@ def test_the_messages_of_a_chat_are_texts_to_answer_also_without_a_reply() -> No
     assert sources == ["\thi", "hi ¶ hello you\twhy ?", "why ? ¶ so .\tand ?"]
 
 
+@pytest.mark.parametrize("name", ["chats.jsonl", "<stdin>"])
+@pytest.mark.parametrize("num_chats", [1, 2])
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_a_chat_of_one_message_is_a_text_to_answer(name: str, num_chats: int, is_bare: bool) -> None:
+    turns = [{"role": "system", "content": "Be kind"}, {"role": "user", "content": "hi"}]
+    content = lines_of(*[turns if is_bare else {"id": "x", "messages": turns}] * num_chats).encode()
+    known = TableOptions(("history", "message"), "reply")
+    assert [row.source for row in iterate_rows(io.BytesIO(content), name, known=known)] == ["\thi"] * num_chats
+    alone = TableOptions("message", "reply")
+    assert [row.source for row in iterate_rows(io.BytesIO(content), name, known=alone)] == ["hi"] * num_chats
+
+
+def test_chats_without_objects_around_them_are_read(tmp_path: Path) -> None:
+    turns = chat("", "role", "content", TWO_REPLIES)[""]
+    assert read(tmp_path, lines_of(turns), "chats.jsonl") == PAIRS_OF_CHAT
+    assert read(tmp_path, lines_of(turns, turns), "chats.jsonl") == PAIRS_OF_CHAT * 2
+    assert read(tmp_path, json.dumps([turns] * 3, indent=1), "chats.json") == PAIRS_OF_CHAT * 3
+    assert read(tmp_path, json.dumps(turns, indent=1), "chats.json") == PAIRS_OF_CHAT
+    found = read_pairs([tmp_path / "chats.json"])
+    assert found.format is not None
+    assert "a row for each reply in a chat, without" in found.format.describe()
+    with pytest.raises(
+        DataError, match=r"1 of 3 lines is invalid.*\n.*: the chat has no message of a user with a reply"
+    ):
+        read(tmp_path, lines_of(turns, [{"role": "user", "content": "hi"}], turns), "chats.jsonl")
+
+
+def test_chats_are_found_where_the_first_has_no_reply(tmp_path: Path) -> None:
+    rows = [chat("messages", "role", "content", turns) for turns in (TWO_REPLIES[:1], *[TWO_REPLIES] * 4)]
+    with pytest.raises(DataError, match="1 of 5 lines is invalid"):
+        read(tmp_path, lines_of(*rows), "chats.jsonl")
+    assert [pair[:2] for pair in read_pairs([tmp_path / "chats.jsonl"], skip_bad=True).pairs] == PAIRS_OF_CHAT * 4
+
+
+def test_calls_of_functions_are_no_replies(tmp_path: Path) -> None:
+    """As LLaMA-Factory writes them."""
+    turns = [("human", "hi"), ("function_call", "{}"), ("observation", "5"), ("gpt", "hello")]
+    row = chat("conversations", "from", "value", turns)
+    assert read(tmp_path, lines_of(row, row), "chats.jsonl") == [("\thi", "hello")] * 2
+
+
+@pytest.mark.parametrize(
+    ("table", "pair"),
+    [
+        (TableOptions(("lang", "message"), "reply"), ("en\thi", "hello you")),
+        (TableOptions(("lang", "history", "message"), "reply"), ("en\t\thi", "hello you")),
+        (TableOptions("message", "lang"), ("hi", "en")),
+        (TableOptions(target="reply"), ("\thi", "hello you")),
+        (TableOptions("message"), ("hi", "hello you")),
+        (TableOptions("meta.by", "reply"), ("me", "hello you")),
+    ],
+)
+def test_columns_of_a_chat_are_read_with_other_keys(table: TableOptions, pair: tuple[str, str], tmp_path: Path) -> None:
+    row = chat("messages", "role", "content", TWO_REPLIES, lang="en", meta={"by": "me"})
+    assert read(tmp_path, lines_of(row, row), "chats.jsonl", table=table)[0] == pair
+    with pytest.raises(DataError, match="unknown key 'language'"):
+        read(tmp_path, lines_of(row), "chats.jsonl", table=TableOptions(("language", "message"), "reply"))
+
+
 def test_a_chat_without_a_reply_is_refused_and_can_be_skipped(tmp_path: Path) -> None:
     rows = [chat("messages", "role", "content", turns) for turns in (TWO_REPLIES, TWO_REPLIES[:1], TWO_REPLIES)]
     with pytest.raises(

@@ -13,34 +13,38 @@ HISTORY, MESSAGE, REPLY = "history", "message", "reply"
 _TURNS = (("role", "content"), ("from", "value"))
 """What chats call who says something, and what is said."""
 _PERSONS = ("user", "human", "prompter")
-_NO_REPLY = ("system", "developer", "tool", "function")
+_NO_REPLY = ("system", "developer", "tool", "function", "function_call", "observation")
 """Whose turns are left out."""
 _MIN_SHARE = 0.5
 
 
-def conversation_path(values: Sequence[Any]) -> Path | None:
-    """Where most of these values have a conversation with a reply; None if they have none."""
-    first = next((path for value in values[:1] if (path := _find(value)) is not None), None)
-    if first is None or sum(bool(messages_at(value, first)) for value in values) <= _MIN_SHARE * len(values):
-        return None
-    return first
+def conversation_path(values: Sequence[Any], *, has_reply: bool = True) -> Path | None:
+    """Where most of these values have a conversation with a reply, or with any message of a person; None if they don't.
+
+    The path is empty where the values are conversations themselves.
+    """
+    paths = dict.fromkeys(path for value in values if (path := _find(value, has_reply=has_reply)) is not None)
+    for path in paths:
+        if sum(bool(messages_at(value, path, has_reply=has_reply)) for value in values) > _MIN_SHARE * len(values):
+            return path
+    return None
 
 
 def messages_at(value: Any, path: Path, *, has_reply: bool = True) -> list[dict[str, Any]]:
-    """A row for each message of a person: the turns before it, the message, its reply, and the value's other keys.
+    """A row for each message of a person that the next turn answers: the turns before it, the message and its reply.
 
-    With `has_reply` only messages that are answered by the next turn.
+    Without `has_reply` a row for each message of a person, without a reply. The value's other keys are in each row.
     """
     turns = _turns(value_at(value, path))
-    others = {key: each for key, each in value.items() if key != path[0]} if isinstance(value, dict) else {}
+    others = {key: each for key, each in value.items() if key not in path[:1]} if isinstance(value, dict) else {}
     found = []
-    for at, (is_person, text) in enumerate(turns):
-        is_answered = at + 1 < len(turns) and not turns[at + 1][0]
-        if not is_person or (has_reply and not is_answered):
-            continue
+    for at in (at for at, (is_person, _) in enumerate(turns) if is_person):
         history = written_turns([said for _, said in turns[max(0, at - NUM_TURNS) : at]])
-        row = {**others, HISTORY: history, MESSAGE: text}
-        found.append({**row, REPLY: turns[at + 1][1]} if is_answered else row)
+        row = {**others, HISTORY: history, MESSAGE: turns[at][1]}
+        if not has_reply:
+            found.append(row)
+        elif at + 1 < len(turns) and not turns[at + 1][0]:
+            found.append({**row, REPLY: turns[at + 1][1]})
     return found
 
 
@@ -56,12 +60,11 @@ def _turns(conversation: Any) -> list[tuple[bool, str]]:
     ]
 
 
-def _find(value: Any, before: Path = ()) -> Path | None:
-    """Where a value has its first conversation with a reply."""
+def _find(value: Any, before: Path = (), *, has_reply: bool) -> Path | None:
+    """Where a value has its first conversation with a reply, or with any message of a person."""
+    if messages_at(value, (), has_reply=has_reply):
+        return before
     for key, each in value.items() if isinstance(value, dict) else ():
-        path = (*before, key)
-        if messages_at({"": each}, ("",)):
-            return path
-        if (found := _find(each, path)) is not None:
+        if (found := _find(each, (*before, key), has_reply=has_reply)) is not None:
             return found
     return None

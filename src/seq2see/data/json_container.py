@@ -26,10 +26,10 @@ def lines_of_container(text: str) -> list[str] | None:
     whole = parsed(text.lstrip(BEFORE))
     if is_series(whole) and len(filled) == 1:
         return None
+    if conversation_path([whole], has_reply=False) is not None:
+        return [json.dumps(whole, ensure_ascii=False)]
     if isinstance(whole, list) and (len(whole) != 2 or not all(isinstance(each, str) for each in whole)):
         return [json.dumps(each, ensure_ascii=False) for each in whole]
-    if isinstance(whole, dict) and conversation_path([whole]) is not None:
-        return [json.dumps(whole, ensure_ascii=False)]
     if isinstance(whole, dict) and (rows := _rows_of_columns(whole)):
         return [json.dumps(row, ensure_ascii=False) for row in rows]
     if isinstance(whole, dict) and (rows := _questions_in(whole)):

@@ -103,7 +103,8 @@ class JsonFormat:
         if self.conversation is not None:
             messages = messages_at(value, self.conversation, has_reply=self.target is not None)
             if not messages:
-                what = f"{path_name(self.conversation)!r} has no message of a user with a reply"
+                chat = repr(path_name(self.conversation)) if self.conversation else "the chat"
+                what = f"{chat} has no message of a user{' with a reply' if self.target is not None else ''}"
                 raise LineError(line, what, "add one, or remove the line", "json")
             of_message = replace(self, conversation=None)
             return [row for message in messages for row in of_message.rows_of(message, line)]
@@ -147,7 +148,9 @@ class JsonFormat:
             choice = other_columns(has_source=bool(self.source), has_target=self.target is not None)
             said += f"; left out: {listed(self.unused)}{choice}"
         if self.conversation is not None:
-            said += f"; a row for each reply in {path_name(self.conversation)}, without system messages"
+            chat = path_name(self.conversation) or "a chat"
+            each = f"each reply in {chat}" if self.target is not None else f"each message of a user in {chat}"
+            said += f"; a row for {each}, without system messages"
         if num := self.num_untranslated:
             said += f"; {counted(num, 'unit')} without a translation left out"
         return said
@@ -173,11 +176,12 @@ def json_format(
     """The keys to read, given by name or found in these lines. DataError for a key that no line has."""
     values = [value for value in map(parsed, head) if value is not None]
     asked = (*source, *([] if target is None else [target]))
-    conversation = conversation_path(values)
+    conversation = conversation_path(values, has_reply=has_target)
     if conversation is not None and _are_of_conversation(asked, values, has_source=has_source):
         values = [row for value in values for row in messages_at(value, conversation, has_reply=has_target)]
-        if not asked or asked[0].isdecimal():
-            source, target = (HISTORY, MESSAGE)[-len(source) :] if source else (HISTORY, MESSAGE), REPLY
+        if asked and all(name.isdecimal() for name in asked):
+            source, target = (HISTORY, MESSAGE)[-len(source) :], REPLY
+        source, target = source or (HISTORY, MESSAGE), REPLY if target is None else target
     else:
         conversation = None
     chosen = _chosen_keys(values, source, target, extra, where, has_source=has_source, has_target=has_target)
@@ -193,11 +197,10 @@ def json_format(
 
 
 def _are_of_conversation(asked: Sequence[str], values: Sequence[Any], *, has_source: bool) -> bool:
-    """Whether these names, if any, are of the columns of a conversation, and not of keys that the values have."""
+    """Whether one of these names, if any, is of a column of a conversation, and not of a key that the values have."""
     if asked and not all(name.isdecimal() for name in asked):
-        return {HISTORY, MESSAGE, REPLY} >= set(asked) and not any(
-            isinstance(value, dict) and name in value for value in values for name in asked
-        )
+        own = {HISTORY, MESSAGE, REPLY}.intersection(asked)
+        return bool(own) and not any(isinstance(value, dict) and name in value for value in values for name in own)
     is_free = not asked or _are_places(asked, values)
     return has_source and is_free and _paths_of_usual_names(values, _counts(values)) is None
 

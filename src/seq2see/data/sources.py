@@ -21,6 +21,8 @@ from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, tr
 from seq2see.data.diagnosis import NOT_UTF8, diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
 from seq2see.data.header import IDENTIFIERS
+from seq2see.data.json_chats import HISTORY, MESSAGE, conversation_path
+from seq2see.data.json_container import parsed
 from seq2see.data.json_paths import path_name
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import (
@@ -148,7 +150,10 @@ def _source_format(
         known = replace(known, source=(known.target,), target=None)
     merged = table.over(known)
     is_asked = bool(table.given().keys() - {"encoding", "target"} or extra)
-    if is_json(Path(name)) or (table.delimiter is None and _are_objects_of_texts(head, merged.source, named)):
+    is_free = table.delimiter is None
+    if is_json(Path(name)) or (
+        is_free and (_are_objects_of_texts(head, merged.source, named) or _are_chats(head, merged.source))
+    ):
         return _json_format(head, name, table, known, extra)
     filled = [line for line in head if line.strip()]
     if is_asked:
@@ -221,6 +226,14 @@ def _are_objects_of_texts(lines: Sequence[str], names: Sequence[str], named: Seq
     usual = {*_TEXT_NAMES, "target", *IDENTIFIERS, *named}
     others = {key for own in keys for key in own - usual if not get_close_matches(key, named, 1, _NEARLY)}
     return bool(keys) and not others and all(own & set(_TEXT_NAMES) for own in keys)
+
+
+def _are_chats(lines: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether the lines are conversations in JSON, of which columns with these names are read."""
+    if not {HISTORY, MESSAGE}.intersection(names):
+        return False
+    values = [parsed(line) for line in lines if line.strip()]
+    return conversation_path(values, has_reply=False) is not None
 
 
 def _keys_in(line: str) -> tuple[str, ...]:
