@@ -155,12 +155,15 @@ def test_a_turn_of_a_chat_is_chosen_by_its_number(tmp_path: Path) -> None:
     assert read(tmp_path, lines_of(*rows), "chats.jsonl", table=chosen) == [("why ?", "so .")] * 3
 
 
-def test_the_messages_of_a_chat_are_texts_to_answer_also_without_a_reply() -> None:
-    turns = [*TWO_REPLIES, ("user", "and ?")]
-    content = lines_of(chat("messages", "role", "content", turns)).encode()
+@pytest.mark.parametrize(
+    "turns", [[*TWO_REPLIES, ("user", "and ?")], [*TWO_REPLIES, ("user", "and ?"), ("assistant", "x")]]
+)
+def test_the_last_message_of_a_chat_is_the_text_to_answer(turns: list[tuple[str, str]]) -> None:
+    """One for each line, so that line n of the output belongs to line n of the input."""
+    content = lines_of(*[chat("messages", "role", "content", turns)] * 2).encode()
     known = TableOptions(("history", "message"), "reply")
     sources = [row.source for row in iterate_rows(io.BytesIO(content), "chats.jsonl", known=known)]
-    assert sources == ["\thi", "hi ¶ hello you\twhy ?", "why ? ¶ so .\tand ?"]
+    assert sources == ["why ? ¶ so .\tand ?"] * 2
 
 
 @pytest.mark.parametrize("name", ["chats.jsonl", "<stdin>"])

@@ -33,12 +33,14 @@ def conversation_path(values: Sequence[Any], *, has_reply: bool = True) -> Path 
 def messages_at(value: Any, path: Path, *, has_reply: bool = True) -> list[dict[str, Any]]:
     """A row for each message of a person that the next turn answers: the turns before it, the message and its reply.
 
-    Without `has_reply` a row for each message of a person, without a reply. The value's other keys are in each row.
+    Without `has_reply` a row for the last message of a person, which is to be answered. The value's other keys are in
+    each row.
     """
     turns = _turns(value_at(value, path))
     others = {key: each for key, each in value.items() if key not in path[:1]} if isinstance(value, dict) else {}
+    places = [at for at, (is_person, _) in enumerate(turns) if is_person]
     found = []
-    for at in (at for at, (is_person, _) in enumerate(turns) if is_person):
+    for at in places if has_reply else places[-1:]:
         history = written_turns([said for _, said in turns[max(0, at - NUM_TURNS) : at]])
         row = {**others, HISTORY: history, MESSAGE: turns[at][1]}
         if not has_reply:

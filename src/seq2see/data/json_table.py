@@ -149,7 +149,7 @@ class JsonFormat:
             said += f"; left out: {listed(self.unused)}{choice}"
         if self.conversation is not None:
             chat = path_name(self.conversation) or "a chat"
-            each = f"each reply in {chat}" if self.target is not None else f"each message of a user in {chat}"
+            each = f"each reply in {chat}" if self.target is not None else f"the last message of a user in {chat}"
             said += f"; a row for {each}, without system messages"
         if num := self.num_untranslated:
             said += f"; {counted(num, 'unit')} without a translation left out"
