@@ -63,5 +63,5 @@ def tokens_fix(source: Sequence[str], target: str, where: str) -> str:
     return (
         fix
         if kind == ".parquet"
-        else f"write each list as one string: {piped(where, _JOIN, f'-joined{kind}')}; or {fix}"
+        else f"if they are tokens, write each list as one string: {piped(where, _JOIN, f'-joined{kind}')}; or {fix}"
     )
