@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -285,6 +286,67 @@ def test_empty_cells_beyond_the_header_are_no_columns(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("word,ipa\n" + "".join(f"{a},{b},\n" for a, b in PAIRS), encoding="utf-8")
     assert sides(read_pairs([path])) == PAIRS
+
+
+MORE = [(f"{at}", a, b) for at, (a, b) in enumerate(PAIRS)]
+
+
+@pytest.mark.parametrize(("name", "are_quoted"), [("table.csv", False), ("table.csv", True), ("table.tsv", False)])
+@pytest.mark.parametrize("names", [("source", "target"), ("word", "ipa"), ("question", "answer")])
+def test_empty_cells_beyond_the_header_do_not_make_sources_row_names(
+    names: tuple[str, str], name: str, are_quoted: bool, tmp_path: Path
+) -> None:
+    path, sign = tmp_path / name, "\t" if name.endswith(".tsv") else ","
+    numbers = [(str(at), a) for at, (a, _) in enumerate(PAIRS)]
+    decimals = [(f"{at}.1", a) for at, (a, _) in enumerate(PAIRS)]
+    for pairs in (PAIRS, numbers, decimals):
+        rows: list[tuple[str, ...]] = [(*pair, "a note" if at == 3 else "") for at, pair in enumerate(pairs)]
+        for own in (rows, [(*pair, "") for pair in pairs]):
+            path.write_text(quoted([names, *own], sign) if are_quoted else joined(sign, [names, *own]), "utf-8")
+            assert sides(read_pairs([path])) == pairs
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "numbers"),
+    [
+        ("word ipa", [(a, b, f"n{at}") for at, a, b in MORE], ["1 2", "2 3"]),
+        ("source target", [(f"{7 * int(at) % 31}", a, b) for at, a, b in MORE], ["2 3", "1 2"]),
+        ("source target", [(a, b, at) for at, a, b in MORE], ["1 2"]),
+        ("source target", [(a, b, f"see {a}" * (a != "vos")) for _, a, b in MORE], ["1 2"]),
+        ("id source target", [(at, a, b, "0") for at, a, b in MORE], ["2 3"]),
+        ("lemma form", UNIMORPH, ["1,3 2"]),
+        ("lemma tags form", [(a, t, f, f"no. {at}") for at, (a, f, t) in enumerate(UNIMORPH)], ["1,2 3"]),
+        ("lemma tags form", [(a, t[-2:], f, str(at)) for at, (a, f, t) in enumerate(UNIMORPH)], ["1,2 3"]),
+    ],
+)
+@pytest.mark.parametrize("are_quoted", [False, True])
+def test_where_the_names_can_stand_in_place_their_columns_are_offered(
+    names: str, rows: list[tuple[str, ...]], numbers: list[str], are_quoted: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.tsv"
+    rows = [tuple(names.split()), *rows]
+    path.write_text(quoted(rows, "\t") if are_quoted else joined("\t", rows), encoding="utf-8")
+    with pytest.raises(DataError, match=r"the header has . names .*, and rows have . cells \(.* \| [^|]+\)") as caught:
+        read_pairs([path])
+    offered = [" ".join(found) for found in re.findall(r"--source (\S+) --target (\d)", caught.value.fix)]
+    assert offered == numbers
+    assert "quotation marks" not in caught.value.fix
+    for choice in offered:
+        source, target = choice.split()
+        columns = [*(int(each) - 1 for each in source.split(",")), int(target) - 1]
+        chosen = [tuple(row[at] for at in columns) for row in rows[1:]]
+        read = read_pairs([path], table=TableOptions(source=tuple(source.split(",")), target=target))
+        assert sides(read) == [("\t".join(own), answer) for *own, answer in chosen]
+
+
+def test_columns_that_are_asked_for_by_name_are_offered_by_number(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(joined(",", [("mine", "yours"), *((a, b, at) for at, a, b in MORE)]), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_pairs([path], table=TableOptions(source=("yours",), target="mine"))
+    assert caught.value.fix.startswith("choose columns by number: --source 2 --target 1 --header yes; ")
+    read = read_pairs([path], table=TableOptions(source=("2",), target="1", header="yes"))
+    assert sides(read) == [(b, a) for a, b in PAIRS]
 
 
 def test_a_table_of_r_tests_a_model_of_another_table(tmp_path: Path) -> None:

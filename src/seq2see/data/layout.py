@@ -340,12 +340,20 @@ def _header(
 def have_row_names(first: Sequence[str], rows: Sequence[Sequence[str]], *, all_quoted: bool = False) -> bool:
     """Whether rows begin with a number or a name of their own, for which the header has no cell, as R writes tables.
 
-    Where texts are not in quotation marks, a cell more may come from a delimiter inside a text, unless it is a number.
+    A cell more may also come from a delimiter at the end of the rows, from a last column without a name, and, where
+    texts are not in quotation marks, from a delimiter inside a text. So the last column has to be filled, and the first
+    one to be numbers, below two names in ascending order from 1 as R has them; or, below names that are not those of
+    source and target, quoted texts that begin alike.
     """
     if len(first) < 2 or not rows or len(rows[0]) != len(first) + 1 or first[0].strip().casefold() in IDENTIFIERS:
         return False
     own = [row[0].strip() for row in rows]
-    return len(set(own)) == len(own) and (all_quoted or all(map(_ROW_NUMBER.fullmatch, own)))
+    if not all(own) or len(set(own)) < len(own) or 2 * sum(bool(row[-1].strip()) for row in rows) <= len(rows):
+        return False
+    if all(map(_ROW_NUMBER.fullmatch, own)):
+        numbers = list(map(float, own))
+        return len(first) > 2 or (numbers[0] >= 1 and numbers == sorted(numbers))
+    return all_quoted and not has_usual_names(first) and len({name[0] for name in own}) == 1
 
 
 def have_names(cells: Sequence[str], names: Sequence[str]) -> bool:
