@@ -374,3 +374,33 @@ def test_a_column_without_a_name_that_tells_homographs_apart_is_called_by_its_nu
     assert found and "or read column 3, too, which tells 20 of them apart: --source " in found.remedy
     source, target = found.remedy.split("--source ")[1].split(" --target ")
     assert not check(path, table=TableOptions(source=source, target=target)).find("contradictions")  # type: ignore[arg-type]
+
+
+def test_several_targets_of_a_line_are_no_merged_cells(tmp_path: Path) -> None:
+    path = tmp_path / "words.jsonl"
+    ways = [f"an answer {number}" for number in range(3)]
+    rows = [{"where": f"text {at}" * (at == 0), "word": f"word {at}", "ways": ways} for at in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = TableOptions(source=("where", "word"), target="ways")
+    assert len(read_pairs([path], table=table).pairs) == 60
+    assert not check(path, table=table).find("merged-cells")
+    config = make_config({}, {"data.train": [str(path)], "data.source": ["where", "word"], "data.target": "ways"})
+    assert not any("merged-cells" in note for note in read_data(config, None, None, has_source=True).notes)
+
+
+@pytest.mark.parametrize(
+    ("names", "may_be_empty"),
+    [
+        ("instruction input output", True), ("question Context answer", True), ("message history reply", True),
+        ("lemma tags form", False), ("lemma cell form", False),
+    ],
+)  # fmt: skip
+def test_columns_that_may_be_empty_are_no_merged_cells(names: str, may_be_empty: bool, tmp_path: Path) -> None:
+    source, column, target = names.split()
+    rows = [f"Say {at // 5}\t{'' if at % 5 else f'thing {at}'}\tanswer {at}" for at in range(60)]
+    (path := tmp_path / "table.tsv").write_text("\n".join(["\t".join(names.split()), *rows, ""]))
+    table = TableOptions(source=(source, column), target=target)
+    assert (check(path, table=table).find("merged-cells") is None) == may_be_empty
+    config = make_config({}, {"data.train": [str(path)], "data.source": [source, column], "data.target": target})
+    notes = read_data(config, None, None, has_source=True).notes
+    assert any("merged-cells" in note for note in notes) == (not may_be_empty)

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.header import BESIDE, FEATURES
 from seq2see.data.layout import TAB
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.unreadable import kinds_of, require_readable, usual_widths
@@ -35,6 +36,8 @@ MARGIN = 0.1
 """Swapped columns have this much more in common with the other column than with their own, both of them."""
 ENOUGH = {"characters": 0.5, "words": 0.2}
 """What swapped columns have in common with the other column, at least."""
+_MAY_BE_EMPTY = BESIDE - {*FEATURES}
+"""Usual names of source columns that belong to another one and are often empty."""
 MIN_LETTERS = 20
 CASE_SHARE = 0.01
 """Share of the letters of a set that are in a case which the other set lacks, at least."""
@@ -143,16 +146,26 @@ def of_files(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFi
             yield RawFinding("file-names", statistics, count, detail, rows, remedy=remedy, program=program)
 
 
-def are_merged(side: SideStatistics, sources: npt.NDArray[np.int64]) -> bool:
-    """Whether a source column is empty in most rows, and the same sources, of which these are hashes, recur there."""
+def are_merged(side: SideStatistics, sources: npt.NDArray[np.int64], lines: npt.NDArray[np.integer]) -> bool:
+    """Whether a source column is empty in most rows, and the same sources recur there, in other lines.
+
+    `sources` are hashes of whole sources. Columns such as the input of an instruction and the context of a question are
+    none, since they may be empty.
+    """
+    if side.name.casefold().rpartition(".")[2] in _MAY_BE_EMPTY:  # a key in JSON may be of an object in an object
+        return False
     empty = side.lengths == 0
     num = int(empty.sum())
-    return len(empty) >= MIN_TEXTS and len(empty) / 2 < num < len(empty) and 2 * len(np.unique(sources[empty])) <= num
+    if len(empty) < MIN_TEXTS or not len(empty) / 2 < num < len(empty):
+        return False
+    num_of_lines = len(np.unique(np.stack([sources[empty], lines[empty].astype(np.int64)]), axis=1)[0])
+    return 2 * len(np.unique(sources[empty])) <= num_of_lines
 
 
 def merged_cells(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Source columns that are filled only at the start of several rows, as where cells were merged."""
-    merged = [at for at, side in enumerate(statistics.fields) if are_merged(side, statistics.source.hashes)]
+    sources, lines = statistics.source.hashes, statistics.lines
+    merged = [at for at, side in enumerate(statistics.fields) if are_merged(side, sources, lines)]
     for side in map(statistics.fields.__getitem__, merged):
         empty = np.flatnonzero(side.lengths == 0)
         detail, rows = f"{side.name}, of {len(statistics):,}", [(int(row), side.name) for row in empty[:NUM_EXAMPLES]]

@@ -34,14 +34,18 @@ class _Seen(NamedTuple):
     first: int
 
 
-def worst_findings(pairs: Sequence[Pair], files: Sequence[Path] = (), *, unit_is_given: bool = False) -> list[str]:
-    """The worst two warnings that `seq2see check` has about these pairs, a line each; `files` are where they are from.
+def worst_findings(
+    pairs: Sequence[Pair], files: Sequence[Path] = (), source_names: Sequence[str] = (), *, unit_is_given: bool = False
+) -> list[str]:
+    """The worst two warnings that `seq2see check` has about these pairs, a line each.
+
+    `files` are where they are from, and `source_names` what the columns of the source are called, if they have names.
 
     Marks of another format come first, and columns that are something else than text, since they are in the way of
     every answer; then the most frequent. If the unit of the sources is given, it isn't for a finding to doubt it.
     """
     sample = sample_evenly(pairs, MAX_PAIRS)
-    *sources, target = sides = _sides(sample)
+    *sources, target = sides = _sides(sample, source_names)
     found = [
         *_unrelated_sides(sample, files),
         *_header(pairs),
@@ -67,7 +71,7 @@ def worst_findings_of_files(paths: Sequence[Path], table: TableOptions) -> list[
         return []
     origins = map(files.origin, block.lines.tolist())
     pairs = list(map(Pair, block.sources, block.targets, origins))
-    return worst_findings(pairs, paths)
+    return worst_findings(pairs, paths, files.source_names)
 
 
 def _unrelated_sides(sample: Sequence[Pair], files: Sequence[Path]) -> Iterator[_Seen]:
@@ -88,13 +92,13 @@ def _marks(sample: Sequence[Pair]) -> Iterator[_Seen]:
         yield _Seen(mark.name, mark.num_pairs, mark.examples[0][0])
 
 
-def _sides(sample: Sequence[Pair]) -> list[SideStatistics]:
+def _sides(sample: Sequence[Pair], source_names: Sequence[str]) -> list[SideStatistics]:
     """Source and target; a source of several fields is a side for each."""
     texts = [pair.source for pair in sample]
     num = num_fields(texts)
     columns = [*(columns_of(texts, num) if num > 1 else [texts]), [pair.target or "" for pair in sample]]
-    names = [*(field_names((), num) if num > 1 else ["source"]), "target"]
-    sides = [SideStatistics(name, is_source=name != "target") for name in names]
+    names = field_names(source_names, num) if num > 1 else ["source"]
+    sides = [*(SideStatistics(name, is_source=True) for name in names), SideStatistics("target")]
     for side, column in zip(sides, columns, strict=True):
         side.add(column, _indices(sample))
     return sides
@@ -110,8 +114,11 @@ def _no_texts(sources: Sequence[SideStatistics]) -> Iterator[_Seen]:
 
 
 def _merged_cells(columns: Sequence[SideStatistics], sample: Sequence[Pair]) -> Iterator[_Seen]:
-    hashes = np.fromiter((hash(pair.source) for pair in sample), np.int64, len(sample))
-    empty = [side.lengths == 0 for side in columns if are_merged(side, hashes)]
+    if len(columns) < 2:
+        return
+    sources = np.fromiter((hash(pair.source) for pair in sample), np.int64, len(sample))
+    lines = np.fromiter((hash(pair.origin or at) for at, pair in enumerate(sample)), np.int64, len(sample))
+    empty = [side.lengths == 0 for side in columns if are_merged(side, sources, lines)]
     if empty:
         yield _Seen("merged-cells", max(int(each.sum()) for each in empty), min(int(each.argmax()) for each in empty))
 

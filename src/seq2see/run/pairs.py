@@ -214,7 +214,9 @@ def read_data(
         raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
     files = [] if pairs is not None else list(map(Path, config.data.train))
-    if has_source and (worst := worst_findings(train, files, unit_is_given=config.text.source is not None)):
+    names = chosen.get("source", config.data.source)
+    unit_is_given = config.text.source is not None
+    if has_source and (worst := worst_findings(train, files, names, unit_is_given=unit_is_given)):
         words = [*map(quoted, config.data.train), *flags_of(table)]
         more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
@@ -228,7 +230,6 @@ def read_data(
         train, skipped = without_unreadable(kinds, widths, train, "train")
         notes += skipped
     sources = [pair.source for pair in train]
-    names = chosen.get("source", config.data.source)
     grouping = grouping_of(config.data.group, sources, names, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
