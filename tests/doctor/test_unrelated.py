@@ -87,3 +87,25 @@ def test_two_languages_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     first, second = halves(sentences(400, 1))
     write("source.txt", first), write("target.txt", [" ".join(word[::-1] for word in row.split()) for row in second])
     assert not check(["source.txt", "target.txt"]).find("unrelated-sides")
+
+
+@pytest.mark.parametrize("ending", [".txt", ".sums"])
+@pytest.mark.parametrize("asked", ["{0} - {1}", "{0} minus {1} ="])
+def test_sums_and_their_results_are_not(
+    asked: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in range(5):
+        chance = random.Random(seed)
+        rows = [sorted((chance.randrange(100), chance.randrange(100)), reverse=True) for _ in range(1_000)]
+        write(f"sub_q{ending}", [asked.format(*row) for row in rows])
+        write(f"sub_a{ending}", [f"{one - other}" for one, other in rows])
+        assert not check([f"sub_q{ending}", f"sub_a{ending}"]).find("unrelated-sides")
+
+
+def test_the_ending_of_any_text_names_no_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said, replies = halves(sentences(400, 1))
+    for ending, is_found in (("", False), (".txt", False), (".text", False), (".src", True)):
+        write(f"said{ending}", said), write(f"reply{ending}", replies)
+        assert (check([f"said{ending}", f"reply{ending}"]).find("unrelated-sides") is not None) == is_found

@@ -30,12 +30,14 @@ _MOST = 3.0
 """Standard deviations from what is to be expected by chance, at most."""
 _MOST_EQUAL = 0.05
 _LEAST = 1e-9
+_OF_ANY_SIDE = ("", ".txt", ".text")
+"""Endings of files that are the same for source and target."""
 _WORD = re.compile(r"\w+")
 
 
 def are_of_one_ending(paths: Sequence[Path]) -> bool:
-    """Whether these are two parallel files with the same ending, such as .en."""
-    return len(paths) == 2 and extension(paths[0]) == extension(paths[1])
+    """Whether these are two parallel files with the same ending that names a side, such as .en or .src."""
+    return len(paths) == 2 and extension(paths[0]) == extension(paths[1]) and extension(paths[0]) not in _OF_ANY_SIDE
 
 
 def unrelated_sides(statistics: PairStatistics) -> Iterator[RawFinding]:
@@ -57,7 +59,8 @@ def are_unrelated(pairs: Sequence[Pair]) -> bool:
     """Whether both sides have the same words, and yet no text has more in common with its pair than with any other.
 
     Not so of texts of one language that belong together, such as paraphrases, summaries, questions and answers, or
-    spellings: these share words more often than chance has it, or long ones belong to long ones.
+    spellings: these share words more often than chance has it, or long ones belong to long ones. Nothing is said of
+    sides with more numbers than words: the result of a sum need not have anything in common with it.
     """
     if len(pairs) < MIN_PAIRS:
         return False
@@ -65,7 +68,15 @@ def are_unrelated(pairs: Sequence[Pair]) -> bool:
     if sum(source == target for source, target in texts) > _MOST_EQUAL * len(texts):
         return False
     words = [[_WORD.findall(text.casefold()) for text in side] for side in zip(*texts, strict=True)]
+    if any(map(_are_mostly_numbers, words)):
+        return False
     return _share_words(*words) and not _have_lengths_in_common(texts) and not _have_words_in_common(*words)
+
+
+def _are_mostly_numbers(texts: Sequence[Sequence[str]]) -> bool:
+    """Whether more than half of the words of these texts are numbers."""
+    words = list(chain.from_iterable(texts))
+    return 2 * sum(map(str.isdecimal, words)) > len(words)
 
 
 def _share_words(first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]) -> bool:
