@@ -291,10 +291,11 @@ def test_empty_cells_beyond_the_header_are_no_columns(tmp_path: Path) -> None:
 MORE = [(f"{at}", a, b) for at, (a, b) in enumerate(PAIRS)]
 
 
-@pytest.mark.parametrize(("name", "are_quoted"), [("table.csv", False), ("table.csv", True), ("table.tsv", False)])
+@pytest.mark.parametrize("name", ["table.csv", "table.tsv"])
+@pytest.mark.parametrize("are_quoted", [False, True])
 @pytest.mark.parametrize("names", [("source", "target"), ("word", "ipa"), ("question", "answer")])
 def test_empty_cells_beyond_the_header_do_not_make_sources_row_names(
-    names: tuple[str, str], name: str, are_quoted: bool, tmp_path: Path
+    names: tuple[str, str], are_quoted: bool, name: str, tmp_path: Path
 ) -> None:
     path, sign = tmp_path / name, "\t" if name.endswith(".tsv") else ","
     numbers = [(str(at), a) for at, (a, _) in enumerate(PAIRS)]
@@ -337,6 +338,22 @@ def test_where_the_names_can_stand_in_place_their_columns_are_offered(
         chosen = [tuple(row[at] for at in columns) for row in rows[1:]]
         read = read_pairs([path], table=TableOptions(source=tuple(source.split(",")), target=target))
         assert sides(read) == [("\t".join(own), answer) for *own, answer in chosen]
+
+
+@pytest.mark.parametrize(("names", "first"), [("source,target", 1), ("id,source,target", 2)])
+def test_texts_with_the_delimiter_inside_may_be_put_together(names: str, first: int, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"see {a}, {a}!,{b}" if first == 1 else f"{at},see {a}, {a}!,{b}" for at, a, b in MORE]
+    path.write_text("\n".join([names, *rows, ""]), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_pairs([path])
+    one, two, three = first, first + 1, first + 2
+    assert caught.value.fix == (
+        f"choose columns by number: --source {one} --target {two}, or --source {one},{two} --target {three}; "
+        "or add the names that are missing; or put each text with , inside in quotation marks"
+    )
+    read = read_pairs([path], table=TableOptions(source=(str(one), str(two)), target=str(three)))
+    assert sides(read) == [(f"see {a}\t{a}!", b) for a, b in PAIRS]
 
 
 def test_columns_that_are_asked_for_by_name_are_offered_by_number(tmp_path: Path) -> None:

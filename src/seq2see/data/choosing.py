@@ -457,15 +457,16 @@ def _choices_below(
         return [_by_number([at for at in filled if at != after], after)], True
     are_more_tags = not tags and all(are_tags(cells[at]) for at in more)
     in_place = _by_number([*source, *(more if are_more_tags else [])], target)
-    if lower[0] in IDENTIFIERS or any(_are_no_texts(cells[at]) for at in more):
+    if any(_are_no_texts(cells[at]) for at in more):
         return [in_place], False
+    has_identifiers = lower[0] in IDENTIFIERS
     after_first = _by_number([at + 1 for at in source], target + 1)
-    if are_numbers(cells[0]):
+    if are_numbers(cells[0]) and not has_identifiers:
         return [after_first, in_place], False
     if may_be_divided:
-        return [in_place, _by_number(filled[:-1], filled[-1])], True
+        return [in_place, _by_number([at for at in filled[:-1] if at >= min(source)], filled[-1])], True
     may_be_names = len(set(cells[0])) == len(cells[0]) and all(cell.strip() for cell in cells[target + 1])
-    return [in_place, after_first] if may_be_names else [in_place], False
+    return [in_place, after_first] if may_be_names and not has_identifiers else [in_place], False
 
 
 def _named_columns(lower: Sequence[str], asked: TableOptions) -> tuple[Sequence[int], int]:

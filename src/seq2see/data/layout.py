@@ -474,7 +474,7 @@ def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
         if not all(map(_QUOTED.fullmatch, inside)):
             return False
         num_certain += any(_DOUBLED.search(cell) is not None for cell in inside)
-        num_lines += len(inside) == len(raw[0]) and all(len(cell) > 2 for cell in inside)
+        num_lines += len(inside) == len(raw[0]) and any(len(cell) > 2 for cell in inside)
     return bool(num_certain) or 2 * num_lines >= max(1, len(lines))
 
 
