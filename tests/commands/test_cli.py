@@ -531,7 +531,10 @@ MISTAKES: dict[str, Mistake] = {
         ["evaluate", "--test", "PAIRS", "RUN"],
         ["unknown option --test", "the file is an argument: seq2see evaluate runs/pairs test.tsv"],
     ),
-    "file to check as an option": (["check", "--data", "PAIRS", "--json"], ["is an argument: seq2see check ", "pairs.tsv --json\n"]),
+    "file to check as an option": (
+        ["check", "--data", "PAIRS", "--json"],
+        ["is an argument: seq2see check ", "pairs.tsv --json\n"],
+    ),
     "second file as an option": (["check", "PAIRS", "--data", "PAIRS"], ["is an argument: seq2see check pairs.tsv\n"]),
     "metric that there is not": (
         ["evaluate", "RUN", "PAIRS", "--metrics", "meteor"],
