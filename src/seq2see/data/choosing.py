@@ -20,11 +20,10 @@ from seq2see.data.cells import (
     is_constant,
 )
 from seq2see.data.digits import whole_number
-from seq2see.data.header import BESIDE, FEATURES, IDENTIFIERS, has_usual_names, usual_columns
+from seq2see.data.header import BESIDE, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format, same_column
 from seq2see.data.layout import (
     CONLLU_COLUMNS,
-    CSV_DELIMITERS,
     TAB,
     Layout,
     delimiter_called,
@@ -33,8 +32,8 @@ from seq2see.data.layout import (
     layout_of,
     records,
 )
-from seq2see.data.lines import Columns, shortened
-from seq2see.data.options import TableOptions, flags_of, whole_names
+from seq2see.data.lines import Columns
+from seq2see.data.options import TableOptions, whole_names
 from seq2see.data.probabilities import PROBABILITIES
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
@@ -136,10 +135,12 @@ def format_of(
     if options.delimiter is not None and layout.num_columns == 1 and has_source and has_target:
         raise _undivided(head, options, wanted, where)
     rows, names = rows_of(head, layout), names_of(layout, options)
-    if _have_more_cells(rows, names):  # the names are not those of the cells below, except perhaps of the first ones
+    if have_more_cells(rows, names):  # the names are not those of the cells below, except perhaps of the first ones
         numbers = (*options.source, *([] if options.target is None else [options.target]), *extra)
         if len(names) > 1 and not (is_asked and all(map(str.isdecimal, numbers))):
-            raise _short_header(layout, names, rows, where, options)
+            from seq2see.data.short_header import short_header_error  # only here: most headers are whole
+
+            raise short_header_error(layout, names, rows, where, options)
         names = ()
     if not is_asked and not extra and layout.num_columns == 2 and has_source and not names:
         return TableFormat(layout) if has_target else TableFormat(layout, (0,), None)
@@ -411,80 +412,14 @@ def _chosen(
     raise _several(layout, names, rows, where, left)
 
 
-def _have_more_cells(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
+def have_more_cells(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
     """Whether most rows have text in more columns than there are names."""
-    return bool(names) and 2 * sum(_has_more(row, names) for row in rows) > len(rows)
+    return bool(names) and 2 * sum(has_more(row, names) for row in rows) > len(rows)
 
 
-def _has_more(row: Sequence[str], names: Sequence[str]) -> bool:
+def has_more(row: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a row has text in more columns than there are names."""
     return any(cell.strip() for cell in row[len(names) :])
-
-
-def _short_header(
-    layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, asked: TableOptions
-) -> ChoiceError:
-    """The error for a header with fewer names than rows have cells, with the numbers of columns that may be meant."""
-    choices, may_be_divided = _choices_below(layout, names, rows, asked)
-    if not has_usual_names(names):
-        choices = [replace(each, header="yes") for each in choices]
-    shown = [", ".join(shortened(names)), " | ".join(shortened(next(row for row in rows if _has_more(row, names))))]
-    what = f"the header has {len(names)} names ({shown[0]}), and rows have {layout.num_columns} cells ({shown[1]})"
-    fix = f"choose columns by number: {', or '.join(' '.join(flags_of(each)) for each in choices)}"
-    fix += "; or add the names that are missing"
-    if may_be_divided:
-        fix += f"; or put each text with {layout.delimiter} inside in quotation marks"
-    return ChoiceError(what, where=where, fix=fix, likely=choices[0])
-
-
-def _choices_below(
-    layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], asked: TableOptions
-) -> tuple[list[TableOptions], bool]:
-    """The columns that may be meant by a header with fewer names than rows have cells, the likeliest first.
-
-    And whether the delimiter may be inside texts: then the columns after it are further to the right than their names.
-    Otherwise, a column without a name comes first, as the numbers of rows, or last, as numbers, tags or notes.
-    """
-    lower, num = [name.casefold() for name in names], layout.num_columns
-    cells = [[row[at] for row in rows] for at in range(num)]
-    filled = [at for at in range(num) if any(cell.strip() for cell in cells[at])]
-    more = [at for at in filled if at >= len(names)]
-    source, target = _named_columns(lower, asked)
-    may_be_divided = layout.delimiter in CSV_DELIMITERS and layout.delimiter != TAB and not layout.is_quoted
-    tags = [at for at, name in enumerate(lower) if name in FEATURES]
-    are_divided = may_be_divided and tags and not are_tags(cells[tags[0]])
-    if are_divided and not (tags[0] < target and all(are_numbers(cells[at]) for at in more)):
-        after = target + num - len(names) if tags[0] < target else target
-        return [_by_number([at for at in filled if at != after], after)], True
-    are_more_tags = not tags and all(are_tags(cells[at]) for at in more)
-    in_place = _by_number([*source, *(more if are_more_tags else [])], target)
-    if any(_are_no_texts(cells[at]) for at in more):
-        return [in_place], False
-    has_identifiers = lower[0] in IDENTIFIERS
-    after_first = _by_number([at + 1 for at in source], target + 1)
-    if are_numbers(cells[0]) and not has_identifiers:
-        return [after_first, in_place], False
-    if may_be_divided:
-        return [in_place, _by_number([at for at in filled[:-1] if at >= min(source)], filled[-1])], True
-    may_be_names = len(set(cells[0])) == len(cells[0]) and all(cell.strip() for cell in cells[target + 1])
-    return [in_place, after_first] if may_be_names and not has_identifiers else [in_place], False
-
-
-def _named_columns(lower: Sequence[str], asked: TableOptions) -> tuple[Sequence[int], int]:
-    """The columns of source and target that are asked for by these names, or else usual ones, or the first two."""
-    own = [name.casefold() for name in asked.source]
-    if own and asked.target and {*own, asked.target.casefold()} <= {*lower}:
-        return [lower.index(name) for name in own], lower.index(asked.target.casefold())
-    return usual_columns(lower) or ((0,), 1)
-
-
-def _are_no_texts(column: Sequence[str]) -> bool:
-    """Whether the cells are numbers, tags, labels or the same in all rows."""
-    return are_numbers(column) or are_tags(column) or are_labels(column) or is_constant(column)
-
-
-def _by_number(source: Iterable[int], target: int) -> TableOptions:
-    """The options that choose these columns, which are counted from 0."""
-    return TableOptions(source=tuple(str(at + 1) for at in source), target=str(target + 1))
 
 
 def _both_named(name: str, names: Sequence[str]) -> str:
