@@ -36,7 +36,7 @@ def main() -> None:
     trace = "--trace" in options
     if trace:
         arguments.remove("--trace")
-    if arguments and arguments[0] in RUN_FIRST:  # others stop their trainings themselves
+    if arguments and arguments[0] in {*RUN_FIRST, "check"}:  # others stop their trainings themselves
         signal.signal(signal.SIGTERM, _end)
     code = run(arguments, trace=trace)
     with suppress(UserError, OSError):  # said already, or of no interest after another error

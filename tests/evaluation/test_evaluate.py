@@ -90,6 +90,18 @@ def test_runs_of_different_columns_are_compared_row_by_row(tiny_settings: dict[s
     assert said[1].startswith(f"{path}, for {tmp_path / 'lemma'}: ") and "lemma as source" in said[1]
 
 
+def test_a_run_of_plain_pairs_reads_the_columns_of_the_first(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+    rows = [(f"{a}{b}", f"{b}{a}") for a in "abc" for b in "abc"]
+    table = written(tmp_path, ["word\tnote\tform", *(f"{word}\tn{word}\t{form}" for word, form in rows)], "table.tsv")
+    plain = written(tmp_path, ["\t".join(row) for row in rows], "plain.tsv")
+    few = tiny_settings | {"training.max_updates": 1}
+    named = few | {"data.source": "word", "data.target": "form"}
+    seq2see.train(table, out=tmp_path / "named", settings=named, device="cpu", quiet=True)
+    seq2see.train(plain, out=tmp_path / "plain", settings=few, device="cpu", quiet=True)
+    report = evaluate_runs([tmp_path / "named", tmp_path / "plain"], [table], QUICK, device="cpu")
+    assert [len(each.outputs.references) for each in report.reports] == [9, 9]
+
+
 def test_runs_of_other_targets_are_not_compared(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
     path = written(tmp_path, ["word\tphones\tspelling", *(f"{a}{b}\tb{b}\tc{b}" for a in "abc" for b in "abc")])
     for name in ("phones", "spelling"):

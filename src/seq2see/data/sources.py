@@ -299,13 +299,18 @@ def _has_places(stream: BinaryIO) -> bool:
         return True
 
 
-def must_wait_for(stream: BinaryIO) -> bool:
-    """Whether the next line of a pipe has yet to come, from a writer who may be waiting for our answer.
-
-    False for a file, and where it can't be known.
-    """
+def is_pipe(stream: BinaryIO) -> bool:
+    """Whether lines come from a writer who may be waiting for our answers; False for a file, and if it isn't known."""
     try:
-        return not _has_places(stream) and not _lines_in(stream)
+        return not _has_places(stream)
+    except (OSError, AttributeError, ValueError):
+        return False
+
+
+def must_wait_for(pipe: BinaryIO) -> bool:
+    """Whether the next line of a pipe has yet to come; False where it can't be known."""
+    try:
+        return not _lines_in(pipe)
     except (OSError, AttributeError, ValueError):  # such as a stream that a program has put in place of stdin
         return False
 
@@ -361,7 +366,7 @@ def _rows(
         for key in keys:
             if key not in (*named, *names) and (meant := get_close_matches(key, named, 1, _NEARLY)):
                 say(f"note: {name}: {key} is ignored; did you mean {meant[0]}?")
-    has_read, refused, advice, first = False, 0, None, ""
+    has_read, refused, advice, first, is_live = False, 0, None, "", is_pipe(start.stream)
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
         if not isinstance(found, LineError):
             values = _values_in(line) if named and isinstance(chosen, JsonFormat) else NO_VALUES
@@ -374,7 +379,7 @@ def _rows(
                 found.extra[: len(extra)],
                 values,
                 in_cells=bool(columns),
-                is_last_here=must_wait_for(start.stream),
+                is_last_here=is_live and must_wait_for(start.stream),
             )
             has_read = True
             continue
@@ -387,7 +392,9 @@ def _rows(
         if refuse is None or is_last or (refused == 1 and found.fault in NOT_UTF8 and unicode_form(seen)):
             raise error
         refuse(error)
-        yield SourceRow("", line.origin, ("",) * len(extra), error=error, is_last_here=must_wait_for(start.stream))
+        yield SourceRow(
+            "", line.origin, ("",) * len(extra), error=error, is_last_here=is_live and must_wait_for(start.stream)
+        )
 
 
 def _columns_of(

@@ -95,7 +95,15 @@ def evaluate_runs(
         require_predictions(model, request)
     if errors is not None and models[0].source_codec is None:
         raise ConfigError("a language model has no predictions to list", where="--errors", fix="leave it out")
-    files_read = [read_for(model, files, table=table, label=request.label, skip_bad=skip_bad) for model in models]
+    files_read: list[PairFile] = []
+    for model in models:
+        is_alike = model.table == models[0].table or not (model.table.source or model.table.target)
+        if (
+            files_read and is_alike
+        ):  # trained on the same columns as the first, or on a file without a choice of columns
+            files_read.append(files_read[0])
+        else:
+            files_read.append(read_for(model, files, table=table, label=request.label, skip_bad=skip_bad))
     require_same_rows(files_read, groups)
     found = files_read[0]
     if say is not None:

@@ -190,9 +190,9 @@ class Symbols(Tokenizer):
 class Tags(Tokenizer):
     """A set of tags, such as `V;PST;3` or `Case=Nom|Number=Sing`: whole units, whose order means nothing.
 
-    Tags are separated as by `tags_in`. Each is one token, `<V>`, so that it differs
-    from a text with the same letters. Each occurs once, in the order of a vocabulary: the most frequent first, which an
-    LSTM learns as well as the order of the data, and better than that of the alphabet.
+    `tags_in` says what separates them. Each is one token, `<V>`, so that it differs from a text with the same letters.
+    Each occurs once, in the order of a vocabulary: the most frequent first, which an LSTM learns as well as the order
+    of the data, and better than that of the alphabet.
     """
 
     name: ClassVar[str] = "tags"
